@@ -1,0 +1,46 @@
+"""Policy about a tenant's keys and certificates: what is good, what is due, what to issue.
+
+Pure: it judges facts about existing Secrets and makes the content of new ones; reading and writing Secrets is the
+business of `kamaji_core.tenant`.
+"""
+
+from kamaji_core.certificates.facts import KubeconfigFacts, SecretFacts, checksum, read_secret, secret_data
+from kamaji_core.certificates.judge import Action, Judgement, Verdict, judge
+from kamaji_core.certificates.material import (
+    AUTHORITIES,
+    AuthorityWanted,
+    ControlPlaneNames,
+    KubeconfigWanted,
+    LeafWanted,
+    MaterialSpec,
+    ServiceAccountKeyWanted,
+    issue_authority,
+    issue_kubeconfigs,
+    issue_leaf,
+    issue_service_account_key,
+    wanted_material,
+)
+
+__all__ = [
+    "AUTHORITIES",
+    "Action",
+    "AuthorityWanted",
+    "ControlPlaneNames",
+    "Judgement",
+    "KubeconfigFacts",
+    "KubeconfigWanted",
+    "LeafWanted",
+    "MaterialSpec",
+    "SecretFacts",
+    "ServiceAccountKeyWanted",
+    "Verdict",
+    "checksum",
+    "issue_authority",
+    "issue_kubeconfigs",
+    "issue_leaf",
+    "issue_service_account_key",
+    "judge",
+    "read_secret",
+    "secret_data",
+    "wanted_material",
+]

@@ -1,0 +1,93 @@
+"""`kamaji manager`: run the operator until it is asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@click.command()
+@click.option(
+    "--kubeconfig", metavar="FILE", help="The management cluster; default: $KUBECONFIG, the pod's own, ~/.kube/config."
+)
+@click.option("--datastore", default="", metavar="NAME", help="DataStore of tenants that name none.")
+@click.option(
+    "--max-concurrent-tcp-reconciles",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Tenants worked on at a time.",
+)
+@click.option(
+    "--health-probe-bind-address",
+    default=":8081",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where /healthz and /readyz are served; empty for nowhere.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="The least severe messages that are printed.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["json", "console"]),
+    default="json",
+    show_default=True,
+    help="One JSON object a line, or text for people.",
+)
+def manager(
+    *,
+    kubeconfig_path: str | None,
+    datastore: str,
+    max_concurrent_tcp_reconciles: int,
+    health_probe_bind_address: str,
+    log_level: str,
+    log_format: str,
+) -> None:
+    """Run the operator.
+
+    It works on every TenantControlPlane and DataStore of the management cluster and ends cleanly on SIGTERM or SIGINT.
+    """
+    from kamaji_core.health import AddressError
+    from kamaji_core.kube import ApiError, ConfigError, load_config
+    from kamaji_core.logs import configure_logs
+    from kamaji_core.manager import Settings, run_manager
+    from kamaji_core.plugins import load_plugins
+
+    configure_logs(level=log_level, form=log_format)
+    settings = Settings(
+        default_store=datastore,
+        tenant_workers=max_concurrent_tcp_reconciles,
+        health_address=health_probe_bind_address,
+    )
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await run_manager(load_config(kubeconfig_path), plugins=load_plugins(), settings=settings, stop=stop)
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(run())
+    except (ConfigError, AddressError, ApiError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop where it is installed: an idle TLS connection costs it a quarter of what it costs asyncio's own loop."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

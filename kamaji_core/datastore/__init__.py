@@ -1,0 +1,6 @@
+"""DataStores: their references resolved, a session open to each, and a real login proving that they work."""
+
+from kamaji_core.datastore.controller import DataStoreController
+from kamaji_core.datastore.stores import OpenStores, StoreState
+
+__all__ = ["DataStoreController", "OpenStores", "StoreState"]

@@ -1,0 +1,185 @@
+"""The DataStore controller: resolve references, validate, log in for real, tell the result, wake the tenants.
+
+It is the only prober of a store: tenants' passes read what it found and never ask the store themselves whether it is
+well. `usedBy` is written a moment after it changed, so that a thousand new tenants do not mean a thousand writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import structlog
+
+from kamaji_core.api import labels as wire
+from kamaji_core.api.conditions import DataStoreReason
+from kamaji_core.datastore.references import DanglingReferenceError, resolve
+from kamaji_core.datastore.report import status_patch
+from kamaji_core.datastore.stores import OpenStores, StoreState
+from kamaji_core.kube import NotFoundError
+from kamaji_core.tenancy import DATA_STORES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from kamaji_core.api.datastore import DataStore
+    from kamaji_core.contracts import DatastoreDriver, Session, StoreView
+    from kamaji_core.kube import Informer, KubeClient
+    from kamaji_core.plugins import Plugins
+    from kamaji_core.tenancy import Tenancy
+
+log = structlog.get_logger()
+
+PROBE_INTERVAL_SECONDS = 60.0
+RETRY_INTERVAL_SECONDS = 5.0
+PROBE_LIMIT_SECONDS = 15.0
+"""Bound on a driver's probe, above the driver's own."""
+
+
+class DataStoreController:
+    """Keeps every DataStore's session and status right.
+
+    Args:
+        client: of the management cluster.
+        informer: of DataStores.
+        stores: the open stores, which this controller owns.
+        plugins: where drivers come from.
+        tenancy: who uses which store.
+        now: the present time, UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: KubeClient,
+        informer: Informer[DataStore],
+        stores: OpenStores,
+        plugins: Plugins,
+        tenancy: Tenancy,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._informer = informer
+        self._stores = stores
+        self._plugins = plugins
+        self._tenancy = tenancy
+        self._now = now
+        self._probe_due: dict[str, tuple[int, float]] = {}
+
+    async def reconcile(self, name: str) -> float | None:
+        """Look at one DataStore.
+
+        Args:
+            name: of the DataStore.
+
+        Returns:
+            Seconds until the next look; None when it is gone.
+        """
+        store = self._informer.store.get(("", name))
+        if store is None:
+            self._probe_due.pop(name, None)
+            await self._stores.drop(name)
+            self._wake_tenants(name)
+            return None
+        if store.metadata.deletion_timestamp and not self._tenancy.tenants_of(name):
+            await self._release(store)
+            return None
+        await self._protect(store)
+        state = await self._examine_when_due(store)
+        await self._report(store, state)
+        return max(self._probe_due[name][1] - asyncio.get_running_loop().time(), 0.0)
+
+    async def _examine_when_due(self, store: DataStore) -> StoreState:
+        name, clock = store.metadata.name, asyncio.get_running_loop().time
+        before = self._stores.get(name)
+        generation, due = self._probe_due.get(name, (-1, 0.0))
+        if before and generation == store.metadata.generation and clock() < due:
+            return before
+        state = await self._examine(store, before)
+        await self._stores.put(state)
+        interval = PROBE_INTERVAL_SECONDS if state.ready else RETRY_INTERVAL_SECONDS
+        jitter = random.uniform(0.9, 1.1)  # noqa: S311 - spreads probes, protects nothing
+        self._probe_due[name] = (store.metadata.generation, clock() + interval * jitter)
+        if before is None or _as_tenants_see(before) != _as_tenants_see(state):
+            log.info("datastore looked at", datastore=name, ready=state.ready, reason=state.reason, said=state.sentence)
+            self._wake_tenants(name)
+        return state
+
+    async def _examine(self, store: DataStore, before: StoreState | None) -> StoreState:
+        name = store.metadata.name
+        driver = self._plugins.datastores.get(store.spec.driver)
+        if driver is None:
+            sentence = self._plugins.missing_driver(store.spec.driver)
+            return StoreState(name=name, ready=False, reason=DataStoreReason.DRIVER_NOT_FOUND, sentence=sentence)
+        try:
+            view = await resolve(store, self._client)
+        except DanglingReferenceError as error:
+            return StoreState(name=name, ready=False, reason=error.reason, sentence=str(error), driver=driver)
+        problems = driver.validate(view)
+        if problems:
+            reason = DataStoreReason.CONFIGURATION_INVALID
+            return StoreState(
+                name=name, ready=False, reason=reason, sentence=" ".join(problems), driver=driver, view=view
+            )
+        unchanged = before and before.session and before.view and before.view.content_digest == view.content_digest
+        session = before.session if before and before.session and unchanged else driver.open(view)
+        return await self._probe(name, driver, view, session)
+
+    async def _probe(self, name: str, driver: DatastoreDriver, view: StoreView, session: Session) -> StoreState:
+        try:
+            async with asyncio.timeout(PROBE_LIMIT_SECONDS):
+                probe = await session.probe()
+            ready, sentence = probe.ok, probe.sentence
+        except TimeoutError:
+            ready, sentence = False, f"The driver did not answer within {PROBE_LIMIT_SECONDS:.0f} s."
+        reason = DataStoreReason.DATA_STORE_IS_VALID if ready else DataStoreReason.LOGIN_FAILED
+        return StoreState(
+            name=name,
+            ready=ready,
+            reason=reason,
+            sentence=sentence,
+            driver=driver,
+            view=view,
+            session=session,
+        )
+
+    async def _report(self, store: DataStore, state: StoreState) -> None:
+        used_by = [f"{namespace}/{name}" for namespace, name in self._tenancy.tenants_of(store.metadata.name)]
+        patch = status_patch(store, state, used_by=used_by, now=self._now())
+        if patch is not None:
+            answer = await self._client.merge_patch(DATA_STORES, store.metadata.name, patch, subresource="status")
+            self._informer.put(answer)
+
+    async def _protect(self, store: DataStore) -> None:
+        """Add the finalizer that keeps a store in use from vanishing."""
+        if wire.DATASTORE_FINALIZER in store.metadata.finalizers or store.metadata.deletion_timestamp:
+            return
+        await self._set_finalizers(store, [*store.metadata.finalizers, wire.DATASTORE_FINALIZER])
+
+    async def _release(self, store: DataStore) -> None:
+        await self._stores.drop(store.metadata.name)
+        if wire.DATASTORE_FINALIZER in store.metadata.finalizers:
+            kept = [name for name in store.metadata.finalizers if name != wire.DATASTORE_FINALIZER]
+            try:
+                await self._set_finalizers(store, kept)
+            except NotFoundError:
+                log.debug("datastore was gone already", datastore=store.metadata.name)
+
+    async def _set_finalizers(self, store: DataStore, finalizers: list[str]) -> None:
+        patch = {
+            "metadata": {"resourceVersion": store.metadata.resource_version, "finalizers": finalizers},
+        }
+        answer = await self._client.merge_patch(DATA_STORES, store.metadata.name, patch)
+        if finalizers:
+            self._informer.put(answer)
+
+    def _wake_tenants(self, name: str) -> None:
+        for key in self._tenancy.tenants_of(name):
+            self._tenancy.wake(key)
+
+
+def _as_tenants_see(state: StoreState) -> tuple[bool, str, str]:
+    digest = state.view.content_digest if state.view else ""
+    return state.ready, state.sentence, digest

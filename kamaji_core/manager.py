@@ -1,0 +1,232 @@
+"""Wiring and life of the operator: caches first, then stores, then workers, and all of it ended in reverse.
+
+A manager owns every long-lived task. Workers start when the caches are complete, so that no pass takes an empty cache
+for an empty cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from kamaji_core.api import labels as wire
+from kamaji_core.api.datastore import DataStore
+from kamaji_core.api.tenant_control_plane import TenantControlPlane
+from kamaji_core.certificates import SecretFacts, read_secret
+from kamaji_core.datastore import DataStoreController, OpenStores
+from kamaji_core.health import serve_health
+from kamaji_core.kube import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    SECRETS,
+    SERVICES,
+    ClusterConfig,
+    Informer,
+    KubeClient,
+    Supervisor,
+    WorkQueue,
+    keep_own_managed_fields,
+    run_workers,
+)
+from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES, Tenancy, TenantKey
+from kamaji_core.tenant import TenantController
+from kamaji_core.tenant.facts import Caches
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kamaji_core.plugins import Plugins
+
+log = structlog.get_logger()
+
+STORE_USED_DELAY_SECONDS = 1.0
+"""How long a change of a store's users is held back for others to join it."""
+
+OWNED = f"{wire.PROJECT_LABEL}={wire.PROJECT}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How an operator runs.
+
+    Args:
+        default_store: the DataStore of tenants that name none; empty for no default.
+        tenant_workers: how many tenants are worked on at a time.
+        health_address: `host:port` of the health endpoint; an empty host means all addresses, empty means none.
+    """
+
+    default_store: str = ""
+    tenant_workers: int = 8
+    health_address: str = ":8081"
+
+
+class Manager:
+    """The running operator.
+
+    Args:
+        client: of the management cluster.
+        plugins: what is installed.
+        settings: how to run.
+    """
+
+    def __init__(self, client: KubeClient, *, plugins: Plugins, settings: Settings) -> None:
+        self._client = client
+        self._settings = settings
+        self._tenant_queue: WorkQueue[TenantKey] = WorkQueue()
+        self._store_queue: WorkQueue[str] = WorkQueue()
+        self._stores = OpenStores()
+        self._tenancy = Tenancy(
+            default_store=settings.default_store,
+            wake=self._tenant_queue.add,
+            store_used=lambda name: self._store_queue.add_after(name, STORE_USED_DELAY_SECONDS),
+        )
+        self._tenants = Informer[TenantControlPlane](
+            client,
+            TENANT_CONTROL_PLANES,
+            decode=lambda raw: msgspec.json.decode(raw, type=TenantControlPlane),
+            on_change=self._tenant_changed,
+        )
+        self._data_stores = Informer[DataStore](
+            client,
+            DATA_STORES,
+            decode=lambda raw: msgspec.json.decode(raw, type=DataStore),
+            on_change=lambda key, _before, _after: self._store_queue.add(key[1]),
+        )
+        self._services = self._owned(SERVICES)
+        self._deployments = self._owned(DEPLOYMENTS)
+        self._config_maps = self._owned(CONFIG_MAPS)
+        self._secrets = Informer[SecretFacts](
+            client,
+            SECRETS,
+            decode=lambda raw: read_secret(msgspec.json.decode(raw)),
+            on_change=lambda key, before, after: self._owned_changed(
+                key,
+                (after or before).labels if after or before else {},  # type: ignore[union-attr]
+            ),
+            label_selector=OWNED,
+        )
+        self._store_controller = DataStoreController(
+            client=client,
+            informer=self._data_stores,
+            stores=self._stores,
+            plugins=plugins,
+            tenancy=self._tenancy,
+            now=_now,
+        )
+        self._tenant_controller = TenantController(
+            client=client,
+            tenants=self._tenants.store,
+            caches=Caches(
+                services=self._services.store,
+                deployments=self._deployments.store,
+                config_maps=self._config_maps.store,
+                secrets=self._secrets.store,
+            ),
+            stores=self._stores,
+            tenancy=self._tenancy,
+            remember=self._remember,
+            now=_now,
+        )
+        self._ready = asyncio.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the caches are complete and work has begun."""
+        return self._ready.is_set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until asked to stop; everything started is ended before this returns.
+
+        Args:
+            stop: set it to end the operator.
+        """
+        informers = (
+            self._tenants,
+            self._data_stores,
+            self._services,
+            self._deployments,
+            self._config_maps,
+            self._secrets,
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            if self._settings.health_address:
+                await stack.enter_async_context(serve_health(self._settings.health_address, ready=lambda: self.ready))
+            stack.push_async_callback(self._stores.aclose)
+            supervisor = await stack.enter_async_context(Supervisor())
+            for informer in informers:
+                supervisor.start(f"watch {informer.resource.plural}", informer.run)
+            await _until_stopped(stop, asyncio.gather(*(informer.synced.wait() for informer in informers)))
+            if stop.is_set():
+                return
+            supervisor.start("datastores", self._work_on_stores)
+            supervisor.start("tenants", self._work_on_tenants)
+            self._ready.set()
+            log.info("working", tenants=len(self._tenants.store), datastores=len(self._data_stores.store))
+            await stop.wait()
+            log.info("stopping")
+
+    async def _work_on_stores(self) -> None:
+        await run_workers(self._store_queue, self._store_controller.reconcile, workers=2)
+
+    async def _work_on_tenants(self) -> None:
+        workers = self._settings.tenant_workers
+        await run_workers(self._tenant_queue, self._tenant_controller.reconcile, workers=workers)
+
+    def _owned(self, resource: Any) -> Informer[dict[str, Any]]:
+        return Informer[dict[str, Any]](
+            self._client,
+            resource,
+            decode=lambda raw: keep_own_managed_fields(msgspec.json.decode(raw), wire.FIELD_OWNER),
+            on_change=lambda key, before, after: self._owned_changed(
+                key, (after or before or {}).get("metadata", {}).get("labels", {})
+            ),
+            label_selector=OWNED,
+        )
+
+    def _tenant_changed(
+        self, key: TenantKey, _before: TenantControlPlane | None, after: TenantControlPlane | None
+    ) -> None:
+        self._tenancy.observe(key, after)
+        self._tenant_queue.add(key)
+
+    def _owned_changed(self, key: TenantKey, labels: Mapping[str, str]) -> None:
+        name = labels.get(wire.NAME_LABEL)
+        if name:
+            self._tenant_queue.add((key[0], name))
+
+    def _remember(self, answer: Mapping[str, Any]) -> None:
+        informers: dict[str, Informer[Any]] = {
+            "TenantControlPlane": self._tenants,
+            "Service": self._services,
+            "Deployment": self._deployments,
+            "ConfigMap": self._config_maps,
+            "Secret": self._secrets,
+        }
+        informers[answer["kind"]].put(dict(answer))
+
+
+async def run_manager(config: ClusterConfig, *, plugins: Plugins, settings: Settings, stop: asyncio.Event) -> None:
+    """Run an operator against a cluster until asked to stop."""
+    async with KubeClient(config) as client:
+        await Manager(client, plugins=plugins, settings=settings).run(stop)
+
+
+async def _until_stopped(stop: asyncio.Event, work: asyncio.Future[Any]) -> None:
+    """Wait for work or for the stop, whichever is first; work that is not done is cancelled."""
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({stopping, work}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for future in (stopping, work):
+            future.cancel()
+        await asyncio.gather(stopping, work, return_exceptions=True)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

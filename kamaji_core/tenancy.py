@@ -1,0 +1,74 @@
+"""The meeting point: which tenants there are, which store each uses, whether they are ours, and how to wake one.
+
+Controllers meet here instead of importing one another. The index from store to tenants exists so that a store's
+change reaches its tenants without a list of all tenants.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from kamaji_core.api import labels as wire
+from kamaji_core.kube import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kamaji_core.api.tenant_control_plane import TenantControlPlane
+
+TENANT_CONTROL_PLANES = Resource(
+    group=wire.GROUP, version=wire.VERSION, plural="tenantcontrolplanes", kind="TenantControlPlane"
+)
+DATA_STORES = Resource(group=wire.GROUP, version=wire.VERSION, plural="datastores", kind="DataStore", namespaced=False)
+
+TenantKey = tuple[str, str]
+"""Namespace and name of a TenantControlPlane."""
+
+
+class Tenancy:
+    """The operator's view of its tenants; owned by the manager.
+
+    Args:
+        default_store: the DataStore of tenants that name none.
+        wake: asks for a look at one tenant.
+        store_used: told when the set of tenants of a store has changed.
+    """
+
+    def __init__(
+        self, *, default_store: str, wake: Callable[[TenantKey], None], store_used: Callable[[str], None]
+    ) -> None:
+        self.wake = wake
+        self._default_store = default_store
+        self._store_used = store_used
+        self._stores: dict[TenantKey, str] = {}
+        self._tenants: defaultdict[str, set[TenantKey]] = defaultdict(set)
+
+    def owns(self, tenant: TenantControlPlane) -> bool:
+        """Whether this operator may act on the tenant; one operator owns all."""
+        del tenant
+        return True
+
+    def store_of(self, tenant: TenantControlPlane) -> str:
+        """Name of the tenant's DataStore: where its data is, then what it asks for; empty when nothing says."""
+        recorded = tenant.status.storage.data_store_name
+        return recorded or tenant.spec.data_store or self._default_store
+
+    def tenants_of(self, store: str) -> list[TenantKey]:
+        """The tenants that use a store, sorted."""
+        return sorted(self._tenants.get(store, ()))
+
+    def observe(self, key: TenantKey, tenant: TenantControlPlane | None) -> None:
+        """Take note of a tenant as it is now, or that it is gone."""
+        before = self._stores.get(key, "")
+        after = self.store_of(tenant) if tenant else ""
+        if before == after:
+            return
+        if before:
+            self._tenants[before].discard(key)
+            self._store_used(before)
+        self._stores.pop(key, None)
+        if after:
+            self._stores[key] = after
+            self._tenants[after].add(key)
+            self._store_used(after)

@@ -1,0 +1,139 @@
+"""Carrying out one wave: all changes at once, each answer folded into the facts and the caches.
+
+A change that fails does not take the others with it: trouble at a store does not stop certificate work. Generated
+material is created with POST; when the name is taken, what is there is read and adopted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kamaji_core.api import labels as wire
+from kamaji_core.api.tenant_control_plane import TenantControlPlane
+from kamaji_core.contracts import ProbeKind, StoreError
+from kamaji_core.kube import SECRETS, AlreadyExistsError, ApiError
+from kamaji_core.tenancy import TENANT_CONTROL_PLANES
+from kamaji_core.tenant.claim import ensure_checksum
+from kamaji_core.tenant.plan import AddFinalizer, Apply, Change, CreateSecret, EnsureStore, ReplaceSecret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from kamaji_core.kube import KubeClient
+    from kamaji_core.tenant.facts import Facts
+
+ENSURE_LIMIT_SECONDS = 20.0
+"""Bound on a driver's `ensure`, above the driver's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A change that could not be made."""
+
+    change: Change
+    error: ApiError | StoreError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a wave came to.
+
+    Args:
+        facts: with everything that succeeded.
+        failures: the rest.
+    """
+
+    facts: Facts
+    failures: tuple[Failure, ...] = ()
+
+
+class Actor:
+    """Writes to the management cluster and to stores.
+
+    Args:
+        client: of the management cluster.
+        remember: folds an own write's answer into the caches.
+    """
+
+    def __init__(self, client: KubeClient, *, remember: Callable[[Mapping[str, Any]], None]) -> None:
+        self._client = client
+        self._remember = remember
+
+    async def carry_out(self, facts: Facts, changes: Iterable[Change]) -> Answer:
+        """Make all changes of one wave concurrently."""
+        changes = tuple(changes)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._attempt(facts, change)) for change in changes]
+        failures = []
+        for task in tasks:
+            outcome = task.result()
+            if isinstance(outcome, Failure):
+                failures.append(outcome)
+            elif isinstance(outcome, str):
+                facts = replace(facts, ensured=outcome)
+            elif outcome["kind"] == TENANT_CONTROL_PLANES.kind:
+                facts = replace(facts, tenant=msgspec.convert(outcome, TenantControlPlane))
+            else:
+                facts = facts.with_object(outcome)
+        return Answer(facts=facts, failures=tuple(failures))
+
+    async def _attempt(self, facts: Facts, change: Change) -> Mapping[str, Any] | str | Failure:
+        try:
+            if isinstance(change, EnsureStore):
+                return await self._ensure(facts, change)
+            answer = await self._write(facts, change)
+        except (ApiError, StoreError) as error:
+            return Failure(change=change, error=error)
+        self._remember(answer)
+        return answer
+
+    async def _write(
+        self, facts: Facts, change: AddFinalizer | CreateSecret | ReplaceSecret | Apply
+    ) -> Mapping[str, Any]:
+        match change:
+            case AddFinalizer():
+                return await self._add_finalizer(facts)
+            case CreateSecret(manifest=manifest):
+                return await self._create_or_adopt(manifest)
+            case ReplaceSecret(manifest=manifest):
+                return await self._client.replace(SECRETS, dict(manifest))
+            case Apply(resource=resource, manifest=manifest):
+                return await self._client.apply(resource, dict(manifest), field_manager=wire.FIELD_OWNER)
+
+    async def _add_finalizer(self, facts: Facts) -> Mapping[str, Any]:
+        metadata = facts.tenant.metadata
+        patch = {
+            "metadata": {
+                "resourceVersion": metadata.resource_version,
+                "finalizers": [*metadata.finalizers, wire.TENANT_FINALIZER],
+            }
+        }
+        return await self._client.merge_patch(TENANT_CONTROL_PLANES, metadata.name, patch, metadata.namespace)
+
+    async def _create_or_adopt(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            return await self._client.create(SECRETS, dict(manifest))
+        except AlreadyExistsError:
+            metadata = manifest["metadata"]
+            found = await self._client.get(SECRETS, metadata["name"], metadata["namespace"])
+        if wire.PROJECT_LABEL in (found["metadata"].get("labels") or {}):
+            return found
+        # A user's own: without the label our watch would not see it.
+        patch = {"metadata": {"labels": metadata["labels"]}}
+        return await self._client.merge_patch(SECRETS, metadata["name"], patch, metadata["namespace"])
+
+    async def _ensure(self, facts: Facts, change: EnsureStore) -> str:
+        session = facts.store.session if facts.store else None
+        if session is None:
+            return facts.ensured
+        try:
+            async with asyncio.timeout(ENSURE_LIMIT_SECONDS):
+                await session.ensure(change.claim, change.credentials)
+        except TimeoutError:
+            sentence = f"The store did not take the tenant's set-up within {ENSURE_LIMIT_SECONDS:.0f} s; trying again."
+            raise StoreError(sentence, kind=ProbeKind.TIMEOUT) from None
+        return ensure_checksum(facts, change.claim)

@@ -1,0 +1,79 @@
+"""A tenant's share of its store: the names it has there, and when its credentials or the store's knowledge are old.
+
+Names come from the status (where the data is), then from the Secret of an earlier run or a restore, then from the
+specification, then from the UID without dashes, which is short enough and lower-case enough for every store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from kamaji_core.api import labels as wire
+from kamaji_core.certificates.judge import RENEWAL_FRACTION
+from kamaji_core.contracts import Claim
+from kamaji_core.pki import CertificateError, read_certificate
+from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kamaji_core.certificates import SecretFacts
+    from kamaji_core.tenant.facts import Facts
+
+
+def claim_of(facts: Facts) -> Claim:
+    """Name the tenant's schema and user."""
+    tenant = facts.tenant
+    setup = tenant.status.storage.setup
+    stored = facts.secrets[STORE_CONFIG].plain if STORE_CONFIG in facts.secrets else {}
+    uid = tenant.metadata.uid.replace("-", "")
+    return Claim(
+        tenant_uid=tenant.metadata.uid,
+        namespace=tenant.metadata.namespace,
+        name=tenant.metadata.name,
+        schema=setup.schema or stored.get("DB_SCHEMA") or tenant.spec.data_store_schema or uid,
+        user=setup.user or stored.get("DB_USER") or tenant.spec.data_store_username or uid,
+    )
+
+
+def credentials_due(facts: Facts, now: datetime) -> bool:
+    """Whether the driver must be asked for credentials: none yet, for another state of the store, or ending."""
+    config, files = facts.secrets.get(STORE_CONFIG), facts.secrets.get(STORE_CERTIFICATE)
+    if config is None or files is None:
+        return True
+    view = facts.store.view if facts.store else None
+    if view and files.annotations.get(wire.STORE_DIGEST_ANNOTATION) != view.content_digest:
+        return True
+    renew_at = credentials_renew_at(files)
+    return renew_at is not None and renew_at <= now
+
+
+def credentials_renew_at(files: SecretFacts) -> datetime | None:
+    """When the first leaf certificate among a tenant's store credentials is due; None when none ends."""
+    due = []
+    for pem in files.certificates.values():
+        try:
+            certificate = read_certificate(pem)
+        except CertificateError:
+            continue
+        if not certificate.is_ca:
+            due.append(certificate.not_before + (certificate.not_after - certificate.not_before) * RENEWAL_FRACTION)
+    return min(due, default=None)
+
+
+def ensure_checksum(facts: Facts, claim: Claim) -> str:
+    """Digest of what the store must know of the tenant; when it is recorded in the status, nothing is asked.
+
+    Args:
+        facts: with the Secret of the store's configuration.
+        claim: the tenant's names at the store.
+    """
+    content = (
+        facts.store_name,
+        claim.tenant_uid,
+        claim.schema,
+        claim.user,
+        facts.secrets[STORE_CONFIG].checksum,
+    )
+    return hashlib.sha256("\0".join(content).encode()).hexdigest()[:32]

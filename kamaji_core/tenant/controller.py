@@ -1,0 +1,138 @@
+"""One pass over one tenant: gather, then judge, make, plan and act until nothing differs, then report.
+
+The loop is bounded: a new tenant needs four waves, and whatever is left after that is the next pass's business.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from kamaji_core.contracts import StoreError
+from kamaji_core.tenancy import TENANT_CONTROL_PLANES
+from kamaji_core.tenant.act import Actor, Failure
+from kamaji_core.tenant.deletion import delete
+from kamaji_core.tenant.facts import Caches, Facts, gather
+from kamaji_core.tenant.judge import assess
+from kamaji_core.tenant.material import make_material
+from kamaji_core.tenant.plan import plan
+from kamaji_core.tenant.report import Outcome, status_patch
+from kamaji_core.tenant.signing import with_private_material
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from kamaji_core.api.tenant_control_plane import TenantControlPlane
+    from kamaji_core.datastore import OpenStores
+    from kamaji_core.kube import KubeClient
+    from kamaji_core.tenancy import Tenancy, TenantKey
+
+log = structlog.get_logger()
+
+MAX_WAVES = 4
+
+
+class PassFailedError(Exception):
+    """A pass could not write everything; it is repeated with a growing delay."""
+
+
+class TenantController:
+    """Keeps every tenant's control plane right.
+
+    Args:
+        client: of the management cluster.
+        tenants: the cached TenantControlPlanes.
+        caches: their cached objects.
+        stores: the open stores.
+        tenancy: which tenants are ours and where their data is.
+        remember: folds an own write's answer into the caches.
+        now: the present time, UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: KubeClient,
+        tenants: Mapping[TenantKey, TenantControlPlane],
+        caches: Caches,
+        stores: OpenStores,
+        tenancy: Tenancy,
+        remember: Callable[[Mapping[str, Any]], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._client = client
+        self._tenants = tenants
+        self._caches = caches
+        self._stores = stores
+        self._tenancy = tenancy
+        self._remember = remember
+        self._now = now
+        self._actor = Actor(client, remember=remember)
+
+    async def reconcile(self, key: TenantKey) -> float | None:
+        """Look at one tenant.
+
+        Args:
+            key: its namespace and name.
+
+        Returns:
+            Seconds until it must be looked at again without an event; None when only an event can change it.
+
+        Raises:
+            PassFailedError: when something could not be written and time may help.
+            ApiError: when the API server cannot be asked.
+        """
+        tenant = self._tenants.get(key)
+        if tenant is None or not self._tenancy.owns(tenant):
+            return None
+        with structlog.contextvars.bound_contextvars(namespace=key[0], tenant=key[1]):
+            store_name = self._tenancy.store_of(tenant)
+            facts = gather(tenant, caches=self._caches, store_name=store_name, store=self._stores.get(store_name))
+            if tenant.metadata.deletion_timestamp:
+                return await delete(self._client, facts, now=self._now())
+            outcome = await self._waves(facts)
+            await self._report(outcome)
+            return self._next_look(outcome)
+
+    async def _waves(self, facts: Facts) -> Outcome:
+        for _ in range(MAX_WAVES):
+            now = self._now()
+            assessment = assess(facts, now=now)
+            if assessment.blocked:
+                return Outcome(facts=facts, assessment=assessment)
+            facts = await with_private_material(self._client, facts, assessment)
+            material = await make_material(facts, assessment, now=now)
+            changes = plan(facts, assessment, material)
+            if not changes:
+                return Outcome(facts=facts, assessment=assessment, store_error=material.store_error)
+            log.info("acting", changes=[type(change).__name__ for change in changes])
+            answer = await self._actor.carry_out(facts, changes)
+            facts = answer.facts
+            if answer.failures:
+                return Outcome(facts=facts, assessment=assess(facts, now=now), failures=answer.failures)
+        return Outcome(facts=facts, assessment=assess(facts, now=self._now()))
+
+    async def _report(self, outcome: Outcome) -> None:
+        patch = status_patch(outcome, now=self._now())
+        if patch is None:
+            return
+        metadata = outcome.facts.tenant.metadata
+        answer = await self._client.merge_patch(
+            TENANT_CONTROL_PLANES, metadata.name, patch, metadata.namespace, subresource="status"
+        )
+        self._remember(answer)
+
+    def _next_look(self, outcome: Outcome) -> float | None:
+        for failure in outcome.failures:
+            if _may_help_to_wait(failure):
+                raise PassFailedError(str(failure.error)) from failure.error
+        renew_at = outcome.assessment.renew_at
+        if renew_at is None:
+            return None
+        return max((renew_at - self._now()).total_seconds(), 0.0)
+
+
+def _may_help_to_wait(failure: Failure) -> bool:
+    return not isinstance(failure.error, StoreError) or failure.error.retry

@@ -1,0 +1,152 @@
+"""What is: everything that a pass needs to know of one tenant, gathered once from caches.
+
+Nothing is read from the API server here, and nothing is listed: each object has a known name. What an own write
+answers is folded in, so that the next wave of the same pass knows it without reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from kamaji_core.certificates import AUTHORITIES, SecretFacts, read_secret, secret_data
+from kamaji_core.contracts import Credentials
+from kamaji_core.pki import KeyPair
+from kamaji_core.render import object_name
+from kamaji_core.render.kubeadm import COMPONENT as KUBEADM_CONFIG
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kamaji_core.api.tenant_control_plane import TenantControlPlane
+    from kamaji_core.datastore import StoreState
+
+STORE_CONFIG = "datastore-config"
+STORE_CERTIFICATE = "datastore-certificate"
+SECRET_SUFFIXES = (
+    "ca",
+    "front-proxy-ca-certificate",
+    "sa-certificate",
+    "api-server-certificate",
+    "api-server-kubelet-client-certificate",
+    "front-proxy-client-certificate",
+    "admin-kubeconfig",
+    "controller-manager-kubeconfig",
+    "scheduler-kubeconfig",
+    STORE_CONFIG,
+    STORE_CERTIFICATE,
+)
+
+PRIVATE_SUFFIXES = frozenset({*AUTHORITIES, STORE_CONFIG, STORE_CERTIFICATE})
+"""Secrets whose content a pass may need: to sign, or to tell the store."""
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caches:
+    """The informers' stores that facts are gathered from, by namespace and name."""
+
+    services: Mapping[Key, dict[str, Any]]
+    deployments: Mapping[Key, dict[str, Any]]
+    config_maps: Mapping[Key, dict[str, Any]]
+    secrets: Mapping[Key, SecretFacts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of one tenant during one pass.
+
+    Args:
+        tenant: the object itself.
+        store_name: its DataStore, empty when none is named.
+        store: the state of that DataStore; None while it does not exist.
+        service: the live Service.
+        deployment: the live Deployment.
+        kubeadm_config: the live ConfigMap.
+        secrets: by suffix.
+        private: content of Secrets of `PRIVATE_SUFFIXES` that were written or read in this pass, by suffix.
+        ensured: checksum of what the store was last told, empty when it was told nothing.
+    """
+
+    tenant: TenantControlPlane
+    store_name: str
+    store: StoreState | None
+    service: dict[str, Any] | None = None
+    deployment: dict[str, Any] | None = None
+    kubeadm_config: dict[str, Any] | None = None
+    secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
+    private: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
+    ensured: str = ""
+
+    @property
+    def provisioned(self) -> bool:
+        """Whether the control plane has run: from then on, lost authorities may not be made anew."""
+        return bool(self.tenant.status.kubernetes_resources.version.version) or self.deployment is not None
+
+    def authority(self, suffix: str) -> KeyPair:
+        """The key pair of an authority among `private`."""
+        data, file = self.private[suffix], AUTHORITIES[suffix].file
+        return KeyPair(certificate=data.get(f"{file}.crt", b""), key=data.get(f"{file}.key", b""))
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """The tenant's credentials at its store, when both of their Secrets are among `private`."""
+        if not {STORE_CONFIG, STORE_CERTIFICATE} <= self.private.keys():
+            return None
+        config = self.private[STORE_CONFIG]
+        password = config.get("DB_PASSWORD", b"").decode()
+        return Credentials(
+            user=config.get("DB_USER", b"").decode(),
+            password=password or None,
+            files=self.private[STORE_CERTIFICATE],
+        )
+
+    def with_object(self, manifest: Mapping[str, Any]) -> Facts:
+        """Fold in an object as the API server answered it."""
+        match manifest["kind"]:
+            case "Secret":
+                return self._with_secret(manifest)
+            case "Service":
+                return replace(self, service=dict(manifest))
+            case "ConfigMap":
+                return replace(self, kubeadm_config=dict(manifest))
+            case "Deployment":
+                return replace(self, deployment=dict(manifest))
+            case kind:
+                raise ValueError(f"no facts are kept of a {kind}")
+
+    def _with_secret(self, manifest: Mapping[str, Any]) -> Facts:
+        facts = read_secret(manifest)
+        suffix = facts.name.removeprefix(f"{self.tenant.metadata.name}-")
+        private = dict(self.private)
+        if suffix in PRIVATE_SUFFIXES:
+            private[suffix] = secret_data(manifest)
+        return replace(self, secrets={**self.secrets, suffix: facts}, private=private)
+
+
+def gather(tenant: TenantControlPlane, *, caches: Caches, store_name: str, store: StoreState | None) -> Facts:
+    """Gather what is known of a tenant.
+
+    Args:
+        tenant: the object.
+        caches: where its objects are.
+        store_name: name of its DataStore.
+        store: the state of that DataStore.
+    """
+    namespace = tenant.metadata.namespace
+    secrets = {
+        suffix: facts
+        for suffix in SECRET_SUFFIXES
+        if (facts := caches.secrets.get((namespace, object_name(tenant, suffix)))) is not None
+    }
+    return Facts(
+        tenant=tenant,
+        store_name=store_name,
+        store=store,
+        service=caches.services.get((namespace, object_name(tenant))),
+        deployment=caches.deployments.get((namespace, object_name(tenant))),
+        kubeadm_config=caches.config_maps.get((namespace, object_name(tenant, KUBEADM_CONFIG))),
+        secrets=secrets,
+        ensured=tenant.status.storage.setup.checksum,
+    )

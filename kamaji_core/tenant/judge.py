@@ -1,0 +1,150 @@
+"""What a tenant lacks, judged from facts alone: verdicts on its material, its store, its endpoint.
+
+Its result says everything that planning needs and carries the sentences that users will read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kamaji_core.api.conditions import TenantCondition, TenantReason
+from kamaji_core.api.rules import tenant_problems
+from kamaji_core.certificates import ControlPlaneNames, Judgement, judge, wanted_material
+from kamaji_core.render import control_plane_names
+from kamaji_core.tenant.claim import claim_of, credentials_due, credentials_renew_at, ensure_checksum
+from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kamaji_core.contracts import Claim
+    from kamaji_core.tenant.facts import Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something that stops or delays a tenant.
+
+    Args:
+        condition: type of the condition that tells it.
+        reason: constant in CamelCase.
+        message: what is wrong and what to do.
+        blocks: nothing at all is made for the tenant while this stands.
+    """
+
+    condition: str
+    reason: str
+    message: str
+    blocks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """The judgement on one tenant.
+
+    Args:
+        names: names and addresses that material depends on.
+        claim: the tenant's share of its store.
+        material: verdicts on keys, certificates and kubeconfigs.
+        credentials_due: the driver must be asked for store credentials.
+        ensure_due: the store must be told of the tenant.
+        problems: what stops or delays it.
+        renew_at: when the next certificate is due.
+    """
+
+    names: ControlPlaneNames
+    claim: Claim
+    material: Judgement
+    credentials_due: bool
+    ensure_due: bool
+    problems: tuple[Problem, ...]
+    renew_at: datetime | None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nothing may be made."""
+        return any(problem.blocks for problem in self.problems)
+
+    def problem_of(self, condition: str) -> Problem | None:
+        """The first problem that a condition must tell."""
+        return next((problem for problem in self.problems if problem.condition == condition), None)
+
+
+def assess(facts: Facts, *, now: datetime) -> Assessment:
+    """Judge a tenant.
+
+    Args:
+        facts: what is.
+        now: present time, UTC.
+    """
+    names = control_plane_names(facts.tenant, facts.service)
+    claim = claim_of(facts)
+    material = judge(wanted_material(names), secrets=facts.secrets, provisioned=facts.provisioned, now=now)
+    config, files = facts.secrets.get(STORE_CONFIG), facts.secrets.get(STORE_CERTIFICATE)
+    due = [material.renew_at(), credentials_renew_at(files) if files else None]
+    return Assessment(
+        names=names,
+        claim=claim,
+        material=material,
+        credentials_due=credentials_due(facts, now),
+        ensure_due=config is None or ensure_checksum(facts, claim) != facts.ensured,
+        problems=(*_specification(facts), *_store(facts), *_material(material), *_endpoint(facts, names)),
+        renew_at=min((moment for moment in due if moment), default=None),
+    )
+
+
+def _specification(facts: Facts) -> list[Problem]:
+    return [
+        Problem(
+            condition=TenantCondition.CONTROL_PLANE_AVAILABLE,
+            reason=TenantReason.SPECIFICATION_INVALID,
+            message=f"{problem.field}: {problem.sentence}",
+            blocks=True,
+        )
+        for problem in tenant_problems(facts.tenant)
+    ]
+
+
+def _store(facts: Facts) -> list[Problem]:
+    condition = TenantCondition.DATA_STORE_READY
+    if not facts.store_name:
+        message = "spec.dataStore names no DataStore and the operator has no default: name one."
+        return [Problem(condition=condition, reason=TenantReason.DATA_STORE_MISSING, message=message, blocks=True)]
+    if facts.store is None:
+        message = f"The DataStore {facts.store_name!r} does not exist: create it or correct spec.dataStore."
+        return [Problem(condition=condition, reason=TenantReason.DATA_STORE_MISSING, message=message, blocks=True)]
+    wanted = facts.tenant.spec.data_store
+    if wanted and wanted != facts.store_name:
+        message = (
+            f"The data is in the DataStore {facts.store_name!r}; moving it to {wanted!r} is not supported: "
+            f"set spec.dataStore back."
+        )
+        return [Problem(condition=condition, reason=TenantReason.DATA_STORE_CHANGED, message=message)]
+    if not facts.store.ready:
+        message = f"The DataStore {facts.store_name!r} is not ready: {facts.store.sentence}"
+        return [Problem(condition=condition, reason=TenantReason.DATA_STORE_NOT_READY, message=message)]
+    return []
+
+
+def _material(material: Judgement) -> list[Problem]:
+    return [
+        Problem(
+            condition=TenantCondition.MATERIAL_READY,
+            reason=verdict.reason,
+            message=verdict.message,
+            blocks=True,
+        )
+        for verdict in material.stops()
+    ]
+
+
+def _endpoint(facts: Facts, names: ControlPlaneNames) -> list[Problem]:
+    if names.endpoint is not None or facts.service is None:
+        return []
+    kind = facts.tenant.spec.control_plane.service.service_type
+    message = {
+        "NodePort": "A Service of type NodePort needs spec.networkProfile.address: set the nodes' address.",
+        "LoadBalancer": "The load balancer has assigned no IP address to the Service yet.",
+    }.get(kind, "The Service has no cluster IP yet.")
+    return [Problem(condition=TenantCondition.ENDPOINT_READY, reason=TenantReason.ENDPOINT_PENDING, message=message)]

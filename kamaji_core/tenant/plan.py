@@ -1,0 +1,164 @@
+"""What to write next: facts, judgement and new material in, a wave of changes out. Pure.
+
+A wave holds everything that can be done at once. The usual ones of a new tenant: finalizer; Service, authorities,
+service account key and store credentials; leaves, kubeconfigs and the store's own set-up; Deployment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kamaji_core.api import labels as wire
+from kamaji_core.contracts import ControlPlaneParts, SecretReferences, TenantView
+from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, SERVICES, Resource, differences
+from kamaji_core.render import (
+    DeploymentInputs,
+    assigned_address,
+    deployment,
+    kubeadm_config_map,
+    object_name,
+    secret,
+    service,
+)
+from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kamaji_core.contracts import Claim, Credentials
+    from kamaji_core.tenant.facts import Facts
+    from kamaji_core.tenant.judge import Assessment
+    from kamaji_core.tenant.material import Material
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddFinalizer:
+    """Put our finalizer on the tenant, before anything exists that would have to be removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSecret:
+    """Create generated material; one that exists already is adopted, never overwritten."""
+
+    manifest: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplaceSecret:
+    """Replace generated material exactly as it was when it was judged (`metadata.resourceVersion`)."""
+
+    manifest: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apply:
+    """Apply the fields that we own.
+
+    Args:
+        resource: what kind of object.
+        manifest: exactly our fields.
+        because: the differences that made it necessary; empty for a new object.
+    """
+
+    resource: Resource
+    manifest: Mapping[str, Any]
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnsureStore:
+    """Tell the store of the tenant."""
+
+    claim: Claim
+    credentials: Credentials = field(repr=False)
+
+
+Change = AddFinalizer | CreateSecret | ReplaceSecret | Apply | EnsureStore
+
+
+def plan(facts: Facts, assessment: Assessment, material: Material) -> tuple[Change, ...]:
+    """Plan one wave; an empty one means that nothing differs or that something must be waited for.
+
+    Args:
+        facts: what is.
+        assessment: the judgement on it.
+        material: new content for what was judged missing or due.
+    """
+    if assessment.blocked:
+        return ()
+    if wire.TENANT_FINALIZER not in facts.tenant.metadata.finalizers:
+        return (AddFinalizer(),)
+    return (
+        *_apply(SERVICES, service(facts.tenant), facts.service),
+        *_secrets(facts, material),
+        *_kubeadm_config(facts),
+        *_ensure(facts, assessment, material),
+        *_deployment(facts, assessment),
+    )
+
+
+def _apply(resource: Resource, intent: Mapping[str, Any], live: Mapping[str, Any] | None) -> tuple[Apply, ...]:
+    if live is None:
+        return (Apply(resource=resource, manifest=intent),)
+    because = differences(dict(intent), dict(live), manager=wire.FIELD_OWNER)
+    return (Apply(resource=resource, manifest=intent, because=tuple(because)),) if because else ()
+
+
+def _secrets(facts: Facts, material: Material) -> list[CreateSecret | ReplaceSecret]:
+    changes: list[CreateSecret | ReplaceSecret] = []
+    for suffix, data in material.data.items():
+        annotations = {}
+        if suffix == STORE_CERTIFICATE and facts.store and facts.store.view:
+            annotations[wire.STORE_DIGEST_ANNOTATION] = facts.store.view.content_digest
+        manifest = secret(facts.tenant, suffix=suffix, data=data, annotations=annotations)
+        existing = facts.secrets.get(suffix)
+        if existing is None:
+            changes.append(CreateSecret(manifest=manifest))
+        else:
+            manifest["metadata"]["resourceVersion"] = existing.resource_version
+            changes.append(ReplaceSecret(manifest=manifest))
+    return changes
+
+
+def _kubeadm_config(facts: Facts) -> tuple[Apply, ...]:
+    address = assigned_address(facts.tenant, facts.service)
+    if address is None:
+        return ()
+    return _apply(CONFIG_MAPS, kubeadm_config_map(facts.tenant, address=address), facts.kubeadm_config)
+
+
+def _ensure(facts: Facts, assessment: Assessment, material: Material) -> tuple[EnsureStore, ...]:
+    persisted = {STORE_CONFIG, STORE_CERTIFICATE} <= facts.secrets.keys() and material.credentials is None
+    ready = facts.store is not None and facts.store.ready
+    if not (assessment.ensure_due and persisted and ready and facts.credentials):
+        return ()
+    return (EnsureStore(claim=assessment.claim, credentials=facts.credentials),)
+
+
+def _deployment(facts: Facts, assessment: Assessment) -> tuple[Apply, ...]:
+    address = assigned_address(facts.tenant, facts.service)
+    complete = assessment.material.complete() and {STORE_CONFIG, STORE_CERTIFICATE} <= facts.secrets.keys()
+    parts = store_parts(facts, assessment.claim)
+    if address is None or parts is None or not complete or assessment.ensure_due:
+        return ()
+    inputs = DeploymentInputs(tenant=facts.tenant, address=address, secrets=facts.secrets, parts=(parts,))
+    return _apply(DEPLOYMENTS, deployment(inputs), facts.deployment)
+
+
+def store_parts(facts: Facts, claim: Claim) -> ControlPlaneParts | None:
+    """What the driver adds to the pods; None while the store is not resolved."""
+    store, tenant = facts.store, facts.tenant
+    if store is None or store.driver is None or store.view is None:
+        return None
+    view = TenantView(
+        namespace=tenant.metadata.namespace,
+        name=tenant.metadata.name,
+        uid=tenant.metadata.uid,
+        version=tenant.spec.kubernetes.version,
+        replicas=tenant.spec.control_plane.deployment.replicas,
+    )
+    references = SecretReferences(
+        credentials=object_name(tenant, STORE_CERTIFICATE), config=object_name(tenant, STORE_CONFIG)
+    )
+    return store.driver.parts(store.view, view, claim, secrets=references)

@@ -1,0 +1,305 @@
+"""What users see: one status patch, with Kamaji's fields at Kamaji's paths and standard conditions beside them.
+
+The wanted status is built whole and compared with the present one; only what differs is sent, so that a pass that
+changed nothing writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kamaji_core.api.conditions import TenantCondition, TenantReason, set_condition
+from kamaji_core.api.tenant_control_plane import VersionStatus
+from kamaji_core.certificates import checksum
+from kamaji_core.render import assigned_address, endpoint, object_name
+from kamaji_core.render.kubeadm import COMPONENT as KUBEADM_CONFIG
+from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
+from kamaji_core.tenant.plan import EnsureStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from kamaji_core.api.conditions import Condition
+    from kamaji_core.contracts import StoreError
+    from kamaji_core.tenant.act import Failure
+    from kamaji_core.tenant.facts import Facts
+    from kamaji_core.tenant.judge import Assessment
+
+CERTIFICATES = {
+    "ca": "ca",
+    "apiServer": "api-server-certificate",
+    "apiServerKubeletClient": "api-server-kubelet-client-certificate",
+    "frontProxyCA": "front-proxy-ca-certificate",
+    "frontProxyClient": "front-proxy-client-certificate",
+    "sa": "sa-certificate",
+}
+KUBECONFIGS = {
+    "admin": "admin-kubeconfig",
+    "controllerManager": "controller-manager-kubeconfig",
+    "scheduler": "scheduler-kubeconfig",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The end of a pass.
+
+    Args:
+        facts: as they are now.
+        assessment: the last judgement.
+        failures: what could not be written.
+        store_error: why no store credentials could be made.
+    """
+
+    facts: Facts
+    assessment: Assessment
+    failures: tuple[Failure, ...] = ()
+    store_error: StoreError | None = None
+
+
+def status_patch(outcome: Outcome, *, now: datetime) -> dict[str, Any] | None:
+    """Build the merge patch of the status subresource; None when nothing differs.
+
+    Args:
+        outcome: what the pass came to.
+        now: present time, UTC.
+    """
+    present: dict[str, Any] = msgspec.to_builtins(outcome.facts.tenant.status)
+    wanted = wanted_status(outcome, present=present, now=now)
+    patch = difference(present, wanted)
+    return {"status": patch} if patch else None
+
+
+def wanted_status(outcome: Outcome, *, present: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Build the whole status.
+
+    Args:
+        outcome: what the pass came to.
+        present: the status as it is, whose times are kept where nothing changed.
+        now: present time, UTC.
+    """
+    writer = _StatusWriter(outcome, present=present, now=now)
+    status = dict(present)
+    status |= {
+        "storage": writer.storage(),
+        "certificates": {name: writer.secret(f"certificates.{name}", suffix) for name, suffix in CERTIFICATES.items()},
+        "kubeconfig": {name: writer.secret(f"kubeconfig.{name}", suffix) for name, suffix in KUBECONFIGS.items()},
+        "kubeadmconfig": writer.kubeadm_config(),
+        "kubernetesResources": writer.kubernetes_resources(),
+        "conditions": msgspec.to_builtins(conditions(outcome, now=now)),
+    }
+    address = assigned_address(outcome.facts.tenant, outcome.facts.service)
+    if address:
+        status["controlPlaneEndpoint"] = endpoint(address, outcome.facts.tenant.spec.network_profile.port)
+    if outcome.facts.deployment is not None and not outcome.failures:
+        status["observedGeneration"] = outcome.facts.tenant.metadata.generation
+    compact: dict[str, Any] = _without_empty(status)
+    return compact
+
+
+def version_status(outcome: Outcome) -> VersionStatus | None:
+    """Kamaji's state of a tenant, derived from its Deployment as there; None before there is one."""
+    deployment = outcome.facts.deployment
+    if deployment is None:
+        return None
+    status, tenant = deployment.get("status", {}), outcome.facts.tenant
+    wanted = tenant.spec.control_plane.deployment.replicas
+    installed = tenant.status.kubernetes_resources.version.version
+    if wanted == 0:
+        return VersionStatus.SLEEPING
+    if not status.get("readyReplicas"):
+        return VersionStatus.PROVISIONING if not installed else VersionStatus.NOT_READY
+    counts = {status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")}
+    observed = deployment["metadata"].get("generation") == status.get("observedGeneration")
+    if observed and counts == {wanted} and not status.get("unavailableReplicas"):
+        return VersionStatus.READY
+    if not installed:
+        return VersionStatus.PROVISIONING
+    return VersionStatus.UPGRADING if installed != tenant.spec.kubernetes.version else VersionStatus.UNKNOWN
+
+
+def conditions(outcome: Outcome, *, now: datetime) -> tuple[Condition, ...]:
+    """The tenant's conditions; `Ready` stands for the four others together."""
+    tenant = outcome.facts.tenant
+    result = tenant.status.conditions
+    verdicts = {
+        TenantCondition.DATA_STORE_READY: _data_store(outcome),
+        TenantCondition.MATERIAL_READY: _material(outcome),
+        TenantCondition.ENDPOINT_READY: _endpoint(outcome),
+        TenantCondition.CONTROL_PLANE_AVAILABLE: _available(outcome),
+    }
+    first_false = next((verdict for verdict in verdicts.values() if not verdict.true), None)
+    ready = first_false or _Verdict(TenantReason.READY, "The control plane serves.", true=True)
+    for kind, verdict in {**verdicts, TenantCondition.READY: ready}.items():
+        result = set_condition(
+            result,
+            type=kind,
+            status="True" if verdict.true else "False",
+            reason=verdict.reason,
+            message=verdict.message,
+            observed_generation=tenant.metadata.generation,
+            now=now,
+        )
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    reason: str
+    message: str
+    true: bool = False
+
+
+def _data_store(outcome: Outcome) -> _Verdict:
+    facts = outcome.facts
+    problem = outcome.assessment.problem_of(TenantCondition.DATA_STORE_READY)
+    if problem:
+        return _Verdict(problem.reason, problem.message)
+    refused = [failure.error for failure in outcome.failures if isinstance(failure.change, EnsureStore)]
+    error = outcome.store_error or (refused[0] if refused else None)
+    if error:
+        return _Verdict(TenantReason.DATA_STORE_REFUSED, f"The DataStore {facts.store_name!r}: {error}")
+    if outcome.assessment.ensure_due:
+        return _Verdict(TenantReason.PENDING, f"The tenant's share of {facts.store_name!r} is not set up yet.")
+    message = f"Schema {outcome.assessment.claim.schema!r} in DataStore {facts.store_name!r}."
+    return _Verdict(TenantReason.READY, message, true=True)
+
+
+def _material(outcome: Outcome) -> _Verdict:
+    problem = outcome.assessment.problem_of(TenantCondition.MATERIAL_READY)
+    if problem:
+        return _Verdict(problem.reason, problem.message)
+    failed = [failure for failure in outcome.failures if not isinstance(failure.change, EnsureStore)]
+    if failed:
+        return _Verdict(TenantReason.WRITE_FAILED, str(failed[0].error))
+    if not outcome.assessment.material.complete() or outcome.assessment.names.endpoint is None:
+        return _Verdict(TenantReason.PENDING, "Keys and certificates are being made.")
+    return _Verdict(TenantReason.READY, "All keys, certificates and kubeconfigs are in place.", true=True)
+
+
+def _endpoint(outcome: Outcome) -> _Verdict:
+    problem = outcome.assessment.problem_of(TenantCondition.ENDPOINT_READY)
+    if problem:
+        return _Verdict(problem.reason, problem.message)
+    reached_at = outcome.assessment.names.endpoint
+    if reached_at is None:
+        return _Verdict(TenantReason.PENDING, "The Service does not exist yet.")
+    return _Verdict(TenantReason.READY, f"The API server is reached at {reached_at}.", true=True)
+
+
+def _available(outcome: Outcome) -> _Verdict:
+    problem = outcome.assessment.problem_of(TenantCondition.CONTROL_PLANE_AVAILABLE)
+    if problem:
+        return _Verdict(problem.reason, problem.message)
+    deployment = outcome.facts.deployment
+    if deployment is None:
+        return _Verdict(TenantReason.PENDING, "The Deployment does not exist yet.")
+    wanted = outcome.facts.tenant.spec.control_plane.deployment.replicas
+    ready = deployment.get("status", {}).get("availableReplicas", 0)
+    if wanted == 0:
+        return _Verdict(TenantReason.SLEEPING, "Scaled to no replicas: set spec.controlPlane.deployment.replicas.")
+    message = f"{ready} of {wanted} control plane pods are available."
+    return _Verdict(TenantReason.READY if ready else TenantReason.PENDING, message, true=bool(ready))
+
+
+class _StatusWriter:
+    """Builds the parts of a status, keeping the times of what did not change."""
+
+    def __init__(self, outcome: Outcome, *, present: Mapping[str, Any], now: datetime) -> None:
+        self._facts = outcome.facts
+        self._outcome = outcome
+        self._present = present
+        self._now = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def storage(self) -> dict[str, Any]:
+        """`status.storage`."""
+        facts, claim = self._facts, self._outcome.assessment.claim
+        config = facts.secrets.get(STORE_CONFIG)
+        storage: dict[str, Any] = dict(self._present.get("storage", {}))
+        if config is None or facts.store is None or facts.store.driver is None:
+            return storage
+        storage |= {
+            "driver": facts.store.driver.NAME,
+            "dataStoreName": facts.store_name,
+            "config": {"secretName": config.name, "checksum": config.checksum},
+            "certificate": self.secret("storage.certificate", STORE_CERTIFICATE),
+        }
+        if facts.ensured:
+            setup = {"schema": claim.schema, "user": claim.user, "checksum": facts.ensured}
+            storage["setup"] = self._dated("storage.setup", setup)
+        return storage
+
+    def secret(self, path: str, suffix: str) -> dict[str, Any]:
+        """The reference to one Secret."""
+        facts = self._facts.secrets.get(suffix)
+        if facts is None:
+            return self._at(path)
+        return self._dated(path, {"secretName": facts.name, "checksum": facts.checksum})
+
+    def kubeadm_config(self) -> dict[str, Any]:
+        """`status.kubeadmconfig`."""
+        live = self._facts.kubeadm_config
+        if live is None:
+            return self._at("kubeadmconfig")
+        values = {key: value.encode() for key, value in (live.get("data") or {}).items()}
+        name = object_name(self._facts.tenant, KUBEADM_CONFIG)
+        return self._dated("kubeadmconfig", {"configmapName": name, "checksum": checksum(values)})
+
+    def kubernetes_resources(self) -> dict[str, Any]:
+        """`status.kubernetesResources`."""
+        facts, tenant = self._facts, self._facts.tenant
+        resources: dict[str, Any] = dict(self._at("kubernetesResources"))
+        where = {"name": tenant.metadata.name, "namespace": tenant.metadata.namespace}
+        if facts.service is not None:
+            balancer = facts.service.get("status", {}).get("loadBalancer", {})
+            port = tenant.spec.network_profile.port
+            resources["service"] = {**where, "port": port, "loadBalancer": balancer}
+        if facts.deployment is not None:
+            selector = ",".join(
+                f"{key}={value}" for key, value in facts.deployment["spec"]["selector"]["matchLabels"].items()
+            )
+            live = {**facts.deployment.get("status", {}), **where, "selector": selector}
+            resources["deployment"] = self._dated("kubernetesResources.deployment", live)
+        state = version_status(self._outcome)
+        if state is not None:
+            version: dict[str, Any] = {**resources.get("version", {}), "status": str(state)}
+            if state in {VersionStatus.READY, VersionStatus.SLEEPING}:
+                version["version"] = tenant.spec.kubernetes.version
+            resources["version"] = version
+        return resources
+
+    def _dated(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
+        present = self._at(path)
+        unchanged = {key: value for key, value in present.items() if key != "lastUpdate"} == content
+        last_update = present.get("lastUpdate", self._now) if unchanged else self._now
+        return {**content, "lastUpdate": last_update}
+
+    def _at(self, path: str) -> dict[str, Any]:
+        found: Any = self._present
+        for name in path.split("."):
+            found = found.get(name, {})
+        return dict(found)
+
+
+def difference(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch (RFC 7396) that turns one object into the other; empty when they are equal."""
+    patch: dict[str, Any] = {name: None for name in present if name not in wanted}
+    for name, value in wanted.items():
+        before = present.get(name)
+        if isinstance(value, dict) and isinstance(before, dict):
+            if inner := difference(before, value):
+                patch[name] = inner
+        elif before != value:
+            patch[name] = value
+    return patch
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {name: _without_empty(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in kept.items() if inner not in ({}, None, "")}
+    return value

@@ -1,0 +1,46 @@
+"""Real servers for tests: for this project's own, for plugins' and as the parts the sandbox is put together from.
+
+There is no fake API server and no fake store here. A test that needs one starts the real program, which takes
+0.2 s (etcd) or 2.5 s (kube-apiserver with its etcd), and a fault is made by stopping or pausing that program.
+"""
+
+from kamaji_core.testing.apiserver import ApiServer, ApiServerSettings, kube_apiserver
+from kamaji_core.testing.etcd import EtcdServer, EtcdSettings, enable_authentication, etcd
+from kamaji_core.testing.files import TlsFiles, write_key_pair, write_private
+from kamaji_core.testing.managers import (
+    ControllerManagerSettings,
+    SchedulerSettings,
+    kube_controller_manager,
+    kube_scheduler,
+)
+from kamaji_core.testing.ports import free_port
+from kamaji_core.testing.process import ServerProcess, ServerStartError
+from kamaji_core.testing.programs import ProgramMissingError, program, programs_directory
+from kamaji_core.testing.server import HttpReadiness, Readiness, Server, SocketReadiness
+
+__all__ = [
+    "ApiServer",
+    "ApiServerSettings",
+    "ControllerManagerSettings",
+    "EtcdServer",
+    "EtcdSettings",
+    "HttpReadiness",
+    "ProgramMissingError",
+    "Readiness",
+    "SchedulerSettings",
+    "Server",
+    "ServerProcess",
+    "ServerStartError",
+    "SocketReadiness",
+    "TlsFiles",
+    "enable_authentication",
+    "etcd",
+    "free_port",
+    "kube_apiserver",
+    "kube_controller_manager",
+    "kube_scheduler",
+    "program",
+    "programs_directory",
+    "write_key_pair",
+    "write_private",
+]
