@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from kamaji_core.api.conditions import DataStoreReason, set_condition
 from kamaji_core.api.datastore import DELETION_CONDITION, VALIDATION_CONDITION
+from kamaji_core.api.model import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +56,6 @@ def status_patch(
             "ready": state.ready,
             "usedBy": list(used_by),
             "observedGeneration": generation,
-            "conditions": msgspec.to_builtins(conditions),
+            "conditions": [manifest(condition) for condition in conditions],
         }
     }

@@ -190,7 +190,9 @@ class _Kubeconfig:
     def _identity(self, user: dict[str, Any], server: str) -> dict[str, Any]:
         certificate, key = self._data(user, "client-certificate"), self._data(user, "client-key")
         if bool(certificate) != bool(key):
-            raise ConfigError(f"{self._origin}: a client certificate needs its key beside it, and a key its certificate.")
+            raise ConfigError(
+                f"{self._origin}: a client certificate needs its key beside it, and a key its certificate."
+            )
         identity: dict[str, Any] = {"client_certificate": certificate, "client_key": key}
         if user.get("tokenFile"):
             identity["token_file"] = self._path(user["tokenFile"], "tokenFile")

@@ -10,7 +10,6 @@ import contextlib
 import os
 import socket
 import ssl
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
@@ -19,35 +18,11 @@ from yarl import URL
 from kamaji_core.kube.errors import ConfigError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from kamaji_core.kube.config import ClusterConfig
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request, complete but for the server's address and the credentials.
-
-    Args:
-        method: HTTP method.
-        path: absolute and quoted, without a query.
-        what: the request in words, for errors.
-        query: parameters, unquoted, in order.
-        body: JSON; hidden from representations, since it may be a Secret.
-        content_type: of the body.
-        timeout: seconds for the whole answer, or for its head when it is streamed.
-        carries_secret: whether the server's words about the body may quote a Secret.
-    """
-
-    method: str
-    path: str
-    what: str
-    query: tuple[tuple[str, str], ...] = ()
-    body: bytes | None = field(default=None, repr=False)
-    content_type: str = "application/json"
-    timeout: float = 10.0
-    carries_secret: bool = False
+    from kamaji_core.kube.requests import Request
 
 
 class Answer(Protocol):
@@ -68,7 +43,7 @@ class Answer(Protocol):
             UnreachableError: when the connection breaks.
         """
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncGenerator[bytes, None]:
         """Give pieces of the body as they arrive, ending where it ends.
 
         Raises:
@@ -96,7 +71,7 @@ class HttpTransport:
     """
 
     def __init__(self, config: ClusterConfig, *, user_agent: str) -> None:
-        self._base = URL(config.server.rstrip("/"))
+        self._server = config.server.rstrip("/")
         self._server_hostname = config.tls_server_name or None
         self._config = config
         # Identity: next to the server, compressing costs both sides more than it saves.
@@ -111,8 +86,10 @@ class HttpTransport:
             headers["Authorization"] = f"Bearer {token}"
         if request.body is not None:
             headers["Content-Type"] = request.content_type
-        url = URL(f"{self._base}{request.path}", encoded=True).with_query(list(request.query) or None)
-        with self._translated(request.what):
+        url = URL(f"{self._server}{request.path}", encoded=True)
+        if request.query:
+            url = url.with_query(list(request.query))
+        with self.translated(request.what):
             response = await self._opened().request(
                 request.method,
                 url,
@@ -151,14 +128,15 @@ class HttpTransport:
         return self._session
 
     @contextlib.contextmanager
-    def _translated(self, what: str) -> _Translation:
+    def translated(self, what: str) -> Iterator[None]:
+        """Turn the library's errors into ours, which name the server."""
         try:
             yield
         except (aiohttp.ClientError, OSError) as error:
             raise UnreachableError(what, reason=type(error).__name__, message=self._words(error)) from error
 
     def _words(self, error: Exception) -> str:
-        server = self._config.server
+        server = self._server
         match error:
             case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError() | ssl.SSLError():
                 return f"TLS with {server} failed: {error}"
@@ -166,16 +144,9 @@ class HttpTransport:
                 return f"the host name in {server} is not known"
             case aiohttp.ClientConnectorError():
                 return f"no connection to {server}: {error.os_error.strerror or error.os_error}"
-            case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | ConnectionError():
+            case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | aiohttp.ClientOSError():
                 return f"{server} cut the connection"
         return f"{server} does not answer as an API server: {type(error).__name__}"
-
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    type_alias = Iterator[None]
-    _Translation = type_alias
 
 
 class _HttpAnswer:
@@ -195,13 +166,13 @@ class _HttpAnswer:
         return self._response.headers
 
     async def read(self) -> bytes:
-        with self._transport._translated(self._what):  # noqa: SLF001 - two halves of one thing
+        with self._transport.translated(self._what):
             return await self._response.read()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         content = self._response.content
         while True:
-            with self._transport._translated(self._what):  # noqa: SLF001 - two halves of one thing
+            with self._transport.translated(self._what):
                 chunk = await content.readany()
             if not chunk:
                 return

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kamaji_core.api.conditions import TenantCondition, TenantReason, set_condition
-from kamaji_core.api.tenant_control_plane import VersionStatus
+from kamaji_core.api.model import manifest
+from kamaji_core.api.tenant_status import TenantControlPlaneStatus, VersionStatus
 from kamaji_core.certificates import checksum
 from kamaji_core.render import assigned_address, endpoint, object_name
 from kamaji_core.render.kubeadm import COMPONENT as KUBEADM_CONFIG
@@ -68,9 +69,10 @@ def status_patch(outcome: Outcome, *, now: datetime) -> dict[str, Any] | None:
         outcome: what the pass came to.
         now: present time, UTC.
     """
-    present: dict[str, Any] = msgspec.to_builtins(outcome.facts.tenant.status)
-    wanted = wanted_status(outcome, present=present, now=now)
-    patch = difference(present, wanted)
+    present = manifest(outcome.facts.tenant.status)
+    wanted = msgspec.convert(wanted_status(outcome, present=present, now=now), TenantControlPlaneStatus)
+    # Through the model and back: what the schema would prune must not count as a difference for ever.
+    patch = difference(present, manifest(wanted))
     return {"status": patch} if patch else None
 
 
@@ -90,15 +92,14 @@ def wanted_status(outcome: Outcome, *, present: Mapping[str, Any], now: datetime
         "kubeconfig": {name: writer.secret(f"kubeconfig.{name}", suffix) for name, suffix in KUBECONFIGS.items()},
         "kubeadmconfig": writer.kubeadm_config(),
         "kubernetesResources": writer.kubernetes_resources(),
-        "conditions": msgspec.to_builtins(conditions(outcome, now=now)),
+        "conditions": [manifest(condition) for condition in conditions(outcome, now=now)],
     }
     address = assigned_address(outcome.facts.tenant, outcome.facts.service)
     if address:
         status["controlPlaneEndpoint"] = endpoint(address, outcome.facts.tenant.spec.network_profile.port)
     if outcome.facts.deployment is not None and not outcome.failures:
         status["observedGeneration"] = outcome.facts.tenant.metadata.generation
-    compact: dict[str, Any] = _without_empty(status)
-    return compact
+    return status
 
 
 def version_status(outcome: Outcome) -> VersionStatus | None:
@@ -296,10 +297,3 @@ def difference(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[st
         elif before != value:
             patch[name] = value
     return patch
-
-
-def _without_empty(value: Any) -> Any:
-    if isinstance(value, dict):
-        kept = {name: _without_empty(inner) for name, inner in value.items()}
-        return {name: inner for name, inner in kept.items() if inner not in ({}, None, "")}
-    return value

@@ -1,0 +1,42 @@
+"""Names that other programs rely on: API group, labels, annotations, finalizers, field owner.
+
+They are wire format. Kamaji's are kept to the letter, so that its objects can be taken over, its selectors go on
+matching and its finalizers get removed by whoever runs; those marked as ours have no counterpart there.
+"""
+
+GROUP = "kamaji.clastix.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+"""The value of `apiVersion` in objects of ours."""
+
+FIELD_OWNER = "kamaji"
+"""Manager of the fields that we apply, in the management cluster and in tenants."""
+
+PROJECT_LABEL = "kamaji.clastix.io/project"
+"""On every object that we own, with the value `PROJECT`; our watches select by it."""
+
+PROJECT = "kamaji"
+
+NAME_LABEL = "kamaji.clastix.io/name"
+"""Name of the TenantControlPlane; also the only label that the Deployment and the Service select pods by."""
+
+COMPONENT_LABEL = "kamaji.clastix.io/component"
+"""Which of a tenant's objects it is."""
+
+CERTIFICATE_LIFECYCLE_LABEL = "kamaji.clastix.io/certificate_lifecycle_controller"
+"""On Secrets whose content ends: `x509` or `kubeconfig`."""
+
+CHECKSUM_ANNOTATION = "kamaji.clastix.io/checksum"
+"""MD5 over an object's values in the order of their keys; written for readers, never judged by."""
+
+COMPONENT_DIGEST_PREFIX = "component.kamaji.clastix.io/"
+"""Prefix of the pod template's digests: Kamaji's are labels, ours annotations."""
+
+STORE_DIGEST_ANNOTATION = "storage.kamaji.clastix.io/digest"
+"""Ours: the state of the DataStore for which a tenant's store credentials were issued."""
+
+TENANT_FINALIZER = "finalizer.kamaji.clastix.io"
+"""On a TenantControlPlane while it has data in a store."""
+
+DATASTORE_FINALIZER = "kamaji.clastix.io/TenantControlPlane"
+"""On a DataStore, so that it outlives the tenants that use it."""

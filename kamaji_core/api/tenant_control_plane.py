@@ -1,0 +1,165 @@
+"""The TenantControlPlane: what users ask for. Its status stands in `tenant_status`.
+
+Fields, defaults and rules are Kamaji's. Two parents that Kamaji leaves without a default, `networkProfile` and
+`controlPlane.deployment`, default to an empty object here, so that leaving them out means their defaults.
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+from kamaji_core.api import admission_plugins
+from kamaji_core.api.metadata import ObjectMeta
+from kamaji_core.api.model import Model, Rule, described
+from kamaji_core.api.network_profile import NetworkProfile
+from kamaji_core.api.tenant_status import TenantControlPlaneStatus, VersionStatus
+
+__all__ = [
+    "AdditionalMetadata",
+    "ControlPlane",
+    "ControlPlaneDeployment",
+    "ControlPlaneService",
+    "Kubelet",
+    "Kubernetes",
+    "NetworkProfile",
+    "NodeAddressType",
+    "RegistrySettings",
+    "ServiceType",
+    "TenantControlPlane",
+    "TenantControlPlaneSpec",
+    "TenantControlPlaneStatus",
+    "VersionStatus",
+]
+
+
+class ServiceType(enum.StrEnum):
+    """How the API server is reached."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class NodeAddressType(enum.StrEnum):
+    """Kinds of addresses under which the API server may reach kubelets."""
+
+    HOSTNAME = "Hostname"
+    INTERNAL_IP = "InternalIP"
+    EXTERNAL_IP = "ExternalIP"
+    INTERNAL_DNS = "InternalDNS"
+    EXTERNAL_DNS = "ExternalDNS"
+
+
+class RegistrySettings(Model, frozen=True, kw_only=True):
+    """Where images come from: `<registry>/<image>:<version><tagSuffix>`."""
+
+    registry: Annotated[str, described("Registry of the images.")] = "registry.k8s.io"
+    api_server_image: Annotated[str, described("Image of kube-apiserver.")] = "kube-apiserver"
+    controller_manager_image: Annotated[str, described("Image of kube-controller-manager.")] = "kube-controller-manager"
+    scheduler_image: Annotated[str, described("Image of kube-scheduler.")] = "kube-scheduler"
+    tag_suffix: Annotated[str, described("Appended to the tag, which is the Kubernetes version.")] = ""
+
+
+class ControlPlaneDeployment(Model, frozen=True, kw_only=True):
+    """How the control plane's pods run."""
+
+    registry_settings: Annotated[RegistrySettings, described("Where images come from.", default={})] = (
+        RegistrySettings()
+    )
+    replicas: Annotated[
+        int, described("Control plane pods; 0 puts the tenant to sleep, its data stays.", format="int32")
+    ] = 2
+
+
+class AdditionalMetadata(Model, frozen=True, kw_only=True):
+    """Labels and annotations beside ours."""
+
+    labels: Annotated[Mapping[str, str], described("Further labels.")] = msgspec.field(default_factory=dict)
+    annotations: Annotated[Mapping[str, str], described("Further annotations.")] = msgspec.field(default_factory=dict)
+
+
+class ControlPlaneService(Model, frozen=True, kw_only=True):
+    """The Service in front of the API server."""
+
+    service_type: Annotated[ServiceType, described("How the API server is reached.")]
+    additional_metadata: Annotated[AdditionalMetadata, described("Further labels and annotations of the Service.")] = (
+        AdditionalMetadata()
+    )
+
+
+class ControlPlane(Model, frozen=True, kw_only=True):
+    """The control plane's objects in the management cluster."""
+
+    deployment: Annotated[ControlPlaneDeployment, described("How the pods run.", default={})] = ControlPlaneDeployment()
+    service: Annotated[ControlPlaneService, described("The Service in front of the API server.")]
+
+
+class Kubelet(Model, frozen=True, kw_only=True):
+    """Settings that concern the tenant's kubelets."""
+
+    preferred_address_types: Annotated[
+        tuple[NodeAddressType, ...],
+        described("Kinds of node addresses that the API server tries in this order.", minItems=1, list_type="set"),
+    ] = (NodeAddressType.INTERNAL_IP, NodeAddressType.EXTERNAL_IP, NodeAddressType.HOSTNAME)
+
+
+class Kubernetes(Model, frozen=True, kw_only=True):
+    """Version and settings of Kubernetes."""
+
+    version: Annotated[str, described("Version of Kubernetes, such as v1.37.1.")]
+    kubelet: Annotated[Kubelet, described("Settings that concern kubelets.")]
+    admission_controllers: Annotated[
+        tuple[Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(admission_plugins.KNOWN)})], ...],
+        described("Admission plugins to enable beside the built-in ones."),
+    ] = admission_plugins.DEFAULT
+
+
+class TenantControlPlaneSpec(Model, frozen=True, kw_only=True):
+    """What is asked for."""
+
+    data_store: Annotated[
+        str, described("Name of the DataStore; empty means the operator's default. Cannot be changed once set.")
+    ] = ""
+    data_store_schema: Annotated[
+        str,
+        described(
+            "Database or key prefix in the DataStore; empty means the object's UID. Cannot be changed once set.",
+            rules=(Rule("self == oldSelf", "dataStoreSchema cannot be changed: the tenant's data is there."),),
+        ),
+    ] = ""
+    data_store_username: Annotated[
+        str,
+        described(
+            "User at the DataStore; empty means the object's UID. Cannot be changed once set.",
+            rules=(Rule("self == oldSelf", "dataStoreUsername cannot be changed: it owns the tenant's data."),),
+        ),
+    ] = ""
+    control_plane: Annotated[ControlPlane, described("Objects in the management cluster.")]
+    kubernetes: Annotated[Kubernetes, described("Version and settings of Kubernetes.")]
+    network_profile: Annotated[NetworkProfile, described("Addresses and networks.", default={})] = NetworkProfile()
+
+
+def _not_removable(field: str) -> Rule:
+    return Rule(f"!has(oldSelf.{field}) || has(self.{field})", f"{field} cannot be removed once set: put it back.")
+
+
+_RULES = (
+    _not_removable("dataStore"),
+    Rule(
+        "!has(oldSelf.dataStore) || oldSelf.dataStore == '' || !has(self.dataStore) || "
+        "self.dataStore == oldSelf.dataStore",
+        "dataStore cannot be changed: the tenant would start empty on another store; set it back.",
+    ),
+    _not_removable("dataStoreSchema"),
+    _not_removable("dataStoreUsername"),
+)
+
+
+class TenantControlPlane(Model, frozen=True, kw_only=True):
+    """A tenant's control plane, run as pods of the management cluster."""
+
+    metadata: ObjectMeta
+    spec: Annotated[TenantControlPlaneSpec, described("What is asked for.", rules=_RULES)]
+    status: Annotated[TenantControlPlaneStatus, described("What is known of it.")] = TenantControlPlaneStatus()

@@ -1,0 +1,234 @@
+"""What etcd's answers mean: one table from gRPC code and message to a type with a sentence.
+
+etcd gives the same code to opposite facts ("user name already exists" and "user name not found" are both
+FAILED_PRECONDITION), so code and message are looked up together. Messages are from etcd's public error list; those
+about connections are gRPC's and TLS's own words. Codes are named as text, so that this module needs no network library.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kamaji_core.contracts import ProbeKind, StoreError
+
+
+class EtcdError(StoreError):
+    """etcd answered with an error or could not be reached.
+
+    Args:
+        endpoint: the `host:port` that was asked.
+        detail: the server's or the library's own words; they name no secret.
+    """
+
+    SENTENCE: ClassVar[str] = "etcd at {endpoint} answered with an unexpected error ({detail}): look at its log."
+    KIND: ClassVar[ProbeKind] = ProbeKind.REFUSED
+    RETRY: ClassVar[bool] = True
+
+    def __init__(self, *, endpoint: str, detail: str = "") -> None:
+        super().__init__(self.SENTENCE.format(endpoint=endpoint, detail=detail), kind=self.KIND, retry=self.RETRY)
+        self.endpoint = endpoint
+        self.detail = detail
+
+
+class UnavailableError(EtcdError):
+    """The connection failed, or the member cannot serve just now."""
+
+    SENTENCE = "etcd at {endpoint} cannot serve ({detail}): check that the server runs and has a leader."
+
+
+class ConnectionRefusedByServerError(UnavailableError):
+    """Nobody listens at the endpoint."""
+
+    SENTENCE = "Nobody listens at {endpoint}: check spec.endpoints and that etcd runs."
+
+
+class UnknownHostError(UnavailableError):
+    """The endpoint's host name has no address."""
+
+    SENTENCE = "The host of {endpoint} cannot be resolved ({detail}): check spec.endpoints and the cluster's DNS."
+
+
+class TimedOutError(UnavailableError):
+    """No answer within the time limit."""
+
+    SENTENCE = "etcd at {endpoint} did not answer in time: check that it can be reached and is not overloaded."
+    KIND = ProbeKind.TIMEOUT
+
+
+class ServerCertificateError(UnavailableError):
+    """The server's certificate does not verify."""
+
+    SENTENCE = (
+        "The certificate of etcd at {endpoint} does not verify: it must be signed by "
+        "spec.tlsConfig.certificateAuthority and name this host."
+    )
+    KIND = ProbeKind.TLS
+
+
+class ClientCertificateError(UnavailableError):
+    """The server broke the TLS handshake off."""
+
+    SENTENCE = (
+        "etcd at {endpoint} broke the TLS handshake off ({detail}): its --trusted-ca-file must hold the authority that "
+        "signed spec.tlsConfig.clientCertificate, and its client port must speak TLS."
+    )
+    KIND = ProbeKind.TLS
+
+
+class NoUserError(EtcdError):
+    """The request carried no user: the client certificate was not looked at."""
+
+    SENTENCE = (
+        "etcd at {endpoint} saw no user in our login: it must run with --client-cert-auth and the client certificate "
+        "of spec.tlsConfig needs a common name."
+    )
+    KIND = ProbeKind.AUTH
+    RETRY = False
+
+
+class AuthenticationDisabledError(EtcdError):
+    """Users and roles have no effect: every tenant could read every other's data."""
+
+    SENTENCE = (
+        "Authentication is not enabled in etcd at {endpoint}, so tenants would see each other's data: give the user "
+        "root the role root and run `etcdctl auth enable`."
+    )
+    KIND = ProbeKind.AUTH
+
+
+class AuthenticationFailedError(EtcdError):
+    """The user does not exist or the password is wrong."""
+
+    SENTENCE = "etcd at {endpoint} does not accept the login: check the user that the client certificate names."
+    KIND = ProbeKind.AUTH
+
+
+class NoPasswordUserError(AuthenticationFailedError):
+    """The user logs in by certificate alone."""
+
+
+class UnknownLoginError(EtcdError):
+    """The operator's own user does not exist at etcd."""
+
+    SENTENCE = (
+        "etcd at {endpoint} does not know the user of our login: run `etcdctl user add --no-password` for the common "
+        "name of spec.tlsConfig.clientCertificate and grant it the role root."
+    )
+    KIND = ProbeKind.AUTH
+
+
+class PermissionDeniedError(EtcdError):
+    """The operator's login lacks rights."""
+
+    SENTENCE = (
+        "etcd at {endpoint} denied permission to the operator's login: the user that the common name of "
+        "spec.tlsConfig.clientCertificate names must exist and have the role root."
+    )
+    KIND = ProbeKind.PERMISSION
+
+
+class OldAuthRevisionError(EtcdError):
+    """Users or roles changed while the request was in flight; asking again helps."""
+
+    SENTENCE = "Users at etcd {endpoint} changed during the request: it is tried again."
+
+
+class UserNotFoundError(EtcdError):
+    """The user does not exist: the one asked for, or the one that asks."""
+
+    SENTENCE = "etcd at {endpoint} does not know the user: it was removed during the request."
+
+
+class UserExistsError(EtcdError):
+    """The user exists already."""
+
+    SENTENCE = "The user exists already in etcd at {endpoint}."
+
+
+class RoleNotFoundError(EtcdError):
+    """The role does not exist."""
+
+    SENTENCE = "etcd at {endpoint} does not know the role: it was removed during the request."
+
+
+class RoleExistsError(EtcdError):
+    """The role exists already."""
+
+    SENTENCE = "The role exists already in etcd at {endpoint}."
+
+
+class NotGrantedError(EtcdError):
+    """What should be taken away was not there."""
+
+    SENTENCE = "The right is not granted in etcd at {endpoint}."
+
+
+class NoSpaceError(EtcdError):
+    """The database has reached its quota: reads go on, writes are refused."""
+
+    SENTENCE = (
+        "The database of etcd at {endpoint} is full: compact and defragment it, or raise --quota-backend-bytes, and "
+        "disarm the alarm with `etcdctl alarm disarm`."
+    )
+
+
+class OverloadedError(EtcdError):
+    """etcd asks for patience."""
+
+    SENTENCE = "etcd at {endpoint} is overloaded: it is tried again."
+
+
+class TooOldError(EtcdError):
+    """The server does not know a method that the driver needs."""
+
+    SENTENCE = "etcd at {endpoint} is too old: upgrade it to 3.6.14 or newer (at least 3.5.13)."
+    KIND = ProbeKind.VERSION
+    RETRY = False
+
+
+_ANSWERS: tuple[tuple[str, str, type[EtcdError]], ...] = (
+    ("FAILED_PRECONDITION", "user name not found", UserNotFoundError),
+    ("FAILED_PRECONDITION", "user name already exists", UserExistsError),
+    ("FAILED_PRECONDITION", "role name not found", RoleNotFoundError),
+    ("FAILED_PRECONDITION", "role name already exists", RoleExistsError),
+    ("FAILED_PRECONDITION", "role is not granted to the user", NotGrantedError),
+    ("FAILED_PRECONDITION", "permission is not granted to the role", NotGrantedError),
+    ("FAILED_PRECONDITION", "authentication is not enabled", AuthenticationDisabledError),
+    ("INVALID_ARGUMENT", "user name is empty", NoUserError),
+    ("INVALID_ARGUMENT", "invalid user ID or password", AuthenticationFailedError),
+    ("INVALID_ARGUMENT", "revision of auth store is old", OldAuthRevisionError),
+    ("UNKNOWN", "password was given for no password user", NoPasswordUserError),
+    ("PERMISSION_DENIED", "", PermissionDeniedError),
+    ("RESOURCE_EXHAUSTED", "database space exceeded", NoSpaceError),
+    ("RESOURCE_EXHAUSTED", "too many requests", OverloadedError),
+    ("UNIMPLEMENTED", "", TooOldError),
+    ("DEADLINE_EXCEEDED", "", TimedOutError),
+    ("UNAVAILABLE", "etcdserver: request timed out", TimedOutError),
+    ("UNAVAILABLE", "connection refused", ConnectionRefusedByServerError),
+    ("UNAVAILABLE", "dns resolution failed", UnknownHostError),
+    ("UNAVAILABLE", "errors resolving", UnknownHostError),
+    ("UNAVAILABLE", "certificate_verify_failed", ServerCertificateError),
+    ("UNAVAILABLE", "hostname verification", ServerCertificateError),
+    ("UNAVAILABLE", "peer name", ServerCertificateError),
+    ("UNAVAILABLE", "(endpoint closing)", TimedOutError),  # gRPC gave up the handshake itself
+    ("UNAVAILABLE", "tsi_data_corrupted", ClientCertificateError),  # how an alert after TLS 1.3's handshake shows
+    ("UNAVAILABLE", "ssl_error", ClientCertificateError),
+    ("UNAVAILABLE", "handshake", ClientCertificateError),
+    ("UNAVAILABLE", "", UnavailableError),
+)
+"""Code, part of the message in any case, type; the first row that fits counts."""
+
+
+def error_for(*, code: str, detail: str, endpoint: str) -> EtcdError:
+    """Make the error that an answer means.
+
+    Args:
+        code: name of the gRPC status code.
+        detail: its message.
+        endpoint: the `host:port` that was asked.
+    """
+    words = detail.lower()
+    for row_code, part, kind in _ANSWERS:
+        if row_code == code and part.lower() in words:
+            return kind(endpoint=endpoint, detail=detail)
+    return EtcdError(endpoint=endpoint, detail=f"{code}: {detail}")

@@ -1,0 +1,133 @@
+"""The command line `python -m sandbox`.
+
+Each command imports what it needs when it runs: `exec` is in the way of every command that runs inside, and `--help`
+must answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from sandbox.errors import SandboxError
+
+
+class _Group(click.Group):
+    """Shows an error of the sandbox as one sentence."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except SandboxError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """A real Kubernetes management cluster on this machine, for trying things out and for tests.
+
+    It has one node that runs real pods, an etcd for tenants at https://etcd.kamaji-system.svc:2379 (its credentials are
+    the Secret kamaji-system/etcd-certs), and lives in namespaces and a cgroup of its own. Root is needed.
+    """
+
+
+@main.command()
+def setup() -> None:
+    """Install the needed Debian packages and build the programs; what is there is left alone."""
+    from sandbox.build import build_programs  # noqa: PLC0415 - see the module's head
+    from sandbox.debian import container_runtime, install_tools  # noqa: PLC0415 - see the module's head
+
+    installed = install_tools()
+    click.echo(f"Installed Debian packages: {', '.join(installed) or 'none were missing'}")
+    runtime = container_runtime()
+    click.echo(f"containerd and runc: {runtime.containerd.parents[2]}")
+    click.echo(f"Programs: {build_programs(click.echo)}")
+
+
+@main.command()
+@click.option("--path", is_flag=True, help="Only print the directory of the finished programs.")
+def programs(*, path: bool) -> None:
+    """Build the pinned programs into the cache; finished ones are reused."""
+    from sandbox.build import build_programs, link_programs  # noqa: PLC0415 - see the module's head
+
+    click.echo(link_programs() if path else build_programs(click.echo))
+
+
+@main.command()
+def up() -> None:
+    """Bring the cluster up; when it is up, start again what has died."""
+    from sandbox.up import up as bring_up  # noqa: PLC0415 - see the module's head
+
+    bring_up(click.echo)
+
+
+@main.command()
+def down() -> None:
+    """Take the cluster down with everything in it; only the cache of programs and images stays."""
+    from sandbox.down import down as take_down  # noqa: PLC0415 - see the module's head
+
+    take_down(click.echo)
+
+
+@main.command()
+@click.option("--json", "wants_json", is_flag=True, help="For programs.")
+def status(*, wants_json: bool) -> None:
+    """Show how each server is; the exit code is 1 when one is not well."""
+    import json  # noqa: PLC0415 - see the module's head
+
+    from sandbox.status import as_json  # noqa: PLC0415 - see the module's head
+    from sandbox.status import status as look  # noqa: PLC0415 - see the module's head
+
+    statuses = look()
+    if wants_json:
+        click.echo(json.dumps(as_json(statuses), indent=2))
+    else:
+        for one in statuses:
+            click.echo(f"{one.name:24} {'well' if one.well else 'NOT WELL: ' + one.why:10}  {one.log}")
+    sys.exit(0 if all(one.well for one in statuses) else 1)
+
+
+@main.command()
+@click.option("--path", is_flag=True, help="Print where the file is instead of what it says.")
+def kubeconfig(*, path: bool) -> None:
+    """Print an administrator's kubeconfig, usable on this machine and inside the sandbox."""
+    from sandbox.places import KUBECONFIG  # noqa: PLC0415 - see the module's head
+
+    if not KUBECONFIG.exists():
+        raise SandboxError("the sandbox is not up: run `make sandbox-up`")
+    click.echo(KUBECONFIG if path else KUBECONFIG.read_text(), nl=path)
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec(command: tuple[str, ...]) -> None:  # noqa: A001 - the command's name
+    """Run COMMAND inside the cluster's network with its DNS: `exec -- curl https://TENANT.NAMESPACE.svc:6443`.
+
+    KUBECONFIG is set; signals, exit code and terminal are the command's own.
+    """
+    from sandbox.enter import execute  # noqa: PLC0415 - see the module's head
+
+    execute(command)
+
+
+@main.command()
+@click.option("--since", type=float, metavar="SECONDS", help="Only the last SECONDS.")
+@click.option("--detail", is_flag=True, help="Split by verb and resource.")
+@click.option("--json", "wants_json", is_flag=True, help="For programs; always in detail.")
+def requests(*, since: float | None, detail: bool, wants_json: bool) -> None:
+    """Count the requests that the API server was asked, by user."""
+    import json  # noqa: PLC0415 - see the module's head
+
+    from sandbox import audit  # noqa: PLC0415 - see the module's head
+
+    counts = audit.requests_since(None if since is None else audit.seconds_ago(since))
+    if wants_json:
+        click.echo(json.dumps(audit.as_json(counts), indent=2))
+    elif detail:
+        for request, count in counts.most_common():
+            click.echo(f"{count:7} {request.user} {request.verb} {request.resource}")
+    else:
+        for user, count in audit.by_user(counts).most_common():
+            click.echo(f"{count:7} {user}")

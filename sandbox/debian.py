@@ -1,0 +1,124 @@
+"""What comes from Debian: a few tools as installed packages, containerd and runc as unpacked ones.
+
+Installing the containerd package would start a daemon, or replace the one that this machine works with; so its
+files are taken out of the package into the cache, where nothing else sees them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from kamaji_core.testing.programs import cache_directory
+from sandbox.errors import SandboxError, run
+
+TOOLS = {
+    "iproute2": "/sbin/ip",
+    "nftables": "/usr/sbin/nft",
+    "busybox-static": "/bin/busybox",
+    "containernetworking-plugins": "/usr/lib/cni/ptp",
+    "libseccomp2": "/usr/lib/*/libseccomp.so.2",
+    "util-linux": "/usr/bin/nsenter",
+}
+"""Packages to install when the file named beside them is not there."""
+
+UNPACKED = ("containerd", "runc")
+CNI_PLUGINS = Path("/usr/lib/cni")
+
+_APT_LIMIT = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRuntime:
+    """Where containerd and its companions are.
+
+    Args:
+        containerd: the daemon; its shim lies beside it.
+        ctr: its command line.
+        runc: the low-level runtime.
+    """
+
+    containerd: Path
+    ctr: Path
+    runc: Path
+
+
+def missing_tools() -> list[str]:
+    """Names of the packages that are not installed yet."""
+    return [package for package, file in TOOLS.items() if not _exists(file)]
+
+
+def install_tools() -> list[str]:
+    """Install the missing packages; returns their names.
+
+    Raises:
+        SandboxError: when apt-get fails or this is not root.
+    """
+    missing = missing_tools()
+    if missing:
+        _apt("install", "--yes", "--no-install-recommends", *missing)
+    return missing
+
+
+def container_runtime() -> ContainerRuntime:
+    """Where containerd and runc are in the cache, unpacked now when they are not there yet.
+
+    Raises:
+        SandboxError: when the packages cannot be downloaded.
+    """
+    root = cache_directory() / "debian"
+    found = _unpacked(root)
+    if found is None:
+        _unpack(root)
+        found = _unpacked(root)
+    if found is None:
+        raise SandboxError(f"the Debian packages of containerd and runc are not laid out as expected: look at {root}")
+    return found
+
+
+def _unpacked(root: Path) -> ContainerRuntime | None:
+    directory = root / "runtime"
+    runtime = ContainerRuntime(
+        containerd=directory / "usr/bin/containerd",
+        ctr=directory / "usr/bin/ctr",
+        runc=directory / "usr/sbin/runc",
+    )
+    return runtime if all(path.exists() for path in (runtime.containerd, runtime.ctr, runtime.runc)) else None
+
+
+def _unpack(root: Path) -> None:
+    unfinished = root / f".runtime.{os.getpid()}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        # apt's downloader may give up root; without the right to write here it only warns.
+        _apt("download", *UNPACKED, directory=unfinished)
+        for package in sorted(unfinished.glob("*.deb")):
+            run(["dpkg-deb", "-x", package, unfinished], limit=120)
+            package.unlink()
+        shutil.rmtree(root / "runtime", ignore_errors=True)
+        unfinished.rename(root / "runtime")
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _apt(*arguments: str, directory: Path | None = None) -> None:
+    """Run apt-get; once more with fresh package lists when the first try fails."""
+    if os.geteuid() != 0:
+        raise SandboxError(f"root is needed to run `apt-get {' '.join(arguments)}`: run this as root")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    wait = ("-o", "DPkg::Lock::Timeout=300")
+    try:
+        run(["apt-get", *wait, *arguments], limit=_APT_LIMIT, environment=environment, directory=directory)
+    except SandboxError:
+        run(["apt-get", *wait, "update"], limit=_APT_LIMIT, environment=environment)
+        run(["apt-get", *wait, *arguments], limit=_APT_LIMIT, environment=environment, directory=directory)
+
+
+def _exists(file: str) -> bool:
+    if re.search(r"[*?]", file):
+        return any(Path("/").glob(file.lstrip("/")))
+    return Path(file).exists() or shutil.which(Path(file).name) is not None

@@ -1,0 +1,154 @@
+"""A new tenant comes in four waves, and after them nothing differs: the second pass plans nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kamaji_core.tenant.facts import Facts
+
+WAVES = [
+    ["AddFinalizer"],
+    [
+        "Apply Service shop",
+        "CreateSecret Secret shop-ca",
+        "CreateSecret Secret shop-datastore-certificate",
+        "CreateSecret Secret shop-datastore-config",
+        "CreateSecret Secret shop-front-proxy-ca-certificate",
+        "CreateSecret Secret shop-sa-certificate",
+    ],
+    [
+        "Apply ConfigMap shop-kubeadmconfig",
+        "CreateSecret Secret shop-admin-kubeconfig",
+        "CreateSecret Secret shop-api-server-certificate",
+        "CreateSecret Secret shop-api-server-kubelet-client-certificate",
+        "CreateSecret Secret shop-controller-manager-kubeconfig",
+        "CreateSecret Secret shop-front-proxy-client-certificate",
+        "CreateSecret Secret shop-scheduler-kubeconfig",
+        "EnsureStore",
+    ],
+    ["Apply Deployment shop"],
+    [],
+]
+
+
+def test_a_new_tenant_comes_in_four_waves(course: Any) -> None:
+    """Finalizer first; the Deployment last, when all that it mounts exists and the store knows the tenant."""
+    assert [course.wave() for _ in WAVES] == WAVES
+
+
+def test_a_second_pass_plans_nothing(course: Any) -> None:
+    """Also when everything in memory is forgotten, as after a restart."""
+    course.settle()
+    course.facts = replace(course.facts, private={})
+    assert course.plan() == ()
+
+
+def test_nothing_is_planned_twice_for_the_same_facts(course: Any) -> None:
+    """Plan is pure: what it returns depends on what it is given, but for new random keys."""
+    course.wave()
+    assert [type(change) for change in course.plan()] == [type(change) for change in course.plan()]
+
+
+def without_store(facts: Facts) -> Facts:
+    """The DataStore does not exist."""
+    return replace(facts, store=None)
+
+
+def without_store_name(facts: Facts) -> Facts:
+    """No DataStore is named."""
+    return replace(facts, store_name="")
+
+
+def with_version(version: str) -> Callable[[Facts], Facts]:
+    """Another version is asked for."""
+
+    def bend(facts: Facts) -> Facts:
+        kubernetes = msgspec.structs.replace(facts.tenant.spec.kubernetes, version=version)
+        spec = msgspec.structs.replace(facts.tenant.spec, kubernetes=kubernetes)
+        return replace(facts, tenant=msgspec.structs.replace(facts.tenant, spec=spec))
+
+    return bend
+
+
+@pytest.mark.parametrize("bend", [without_store, without_store_name, with_version("v1.20.0"), with_version("latest")])
+def test_nothing_is_created_in_vain(course: Any, bend: Callable[[Facts], Facts]) -> None:
+    """Not even a finalizer, while the specification cannot lead to a control plane."""
+    course.facts = bend(course.facts)
+    assert course.plan() == ()
+    assert course.assess().blocked
+
+
+def test_a_store_that_is_not_ready_delays_only_what_needs_it(course: Any) -> None:
+    """Keys and certificates are made; the store is not asked, and no pod starts."""
+    course.facts = replace(course.facts, store=replace(course.facts.store, ready=False, sentence="Refused."))
+    course.settle()
+    assert course.facts.deployment is None
+    assert course.facts.ensured == ""
+    assert len(course.facts.secrets) == 11
+
+
+def test_a_store_that_fails_later_leaves_the_deployment_alone(course: Any) -> None:
+    """An outage of the store changes nothing that runs."""
+    course.settle()
+    store = course.facts.store
+    course.facts = replace(course.facts, store=replace(store, ready=False, view=None, session=None))
+    assert course.plan() == ()
+
+
+def test_a_due_leaf_is_replaced_and_rolls_nothing(course: Any) -> None:
+    """With a precondition on what was judged; the Deployment holds no digest of it."""
+    course.settle()
+    later = course.assess().renew_at + timedelta(seconds=1)
+    changes = course.plan(later)
+    assert {change.manifest["kind"] for change in changes} == {"Secret"}
+    assert all(change.manifest["metadata"]["resourceVersion"] for change in changes)
+    for change in changes:
+        course.fold(change)
+    assert course.plan(later) == ()
+
+
+def test_a_vanished_leaf_is_made_again(course: Any) -> None:
+    """Only that Secret is written."""
+    course.settle()
+    secrets = {name: facts for name, facts in course.facts.secrets.items() if name != "api-server-certificate"}
+    course.facts = replace(course.facts, secrets=secrets)
+    assert course.wave() == ["CreateSecret Secret shop-api-server-certificate"]
+
+
+def test_a_vanished_authority_stops_a_running_tenant(course: Any) -> None:
+    """Nothing is written, whatever else may differ."""
+    course.settle()
+    secrets = {name: facts for name, facts in course.facts.secrets.items() if name != "ca"}
+    course.facts = replace(course.facts, secrets=secrets, service=None)
+    assert course.plan() == ()
+    assert [problem.reason for problem in course.assess().problems] == ["Vanished"]
+
+
+def test_a_change_of_the_stores_login_rolls_nothing(course: Any) -> None:
+    """The credentials are looked at again, the pods stay."""
+    course.settle()
+    store = course.facts.store
+    view = replace(store.view, content_digest="second")
+    course.facts = replace(course.facts, store=replace(store, view=view))
+    assert course.wave() == ["ReplaceSecret Secret shop-datastore-certificate"]
+    assert course.plan() == ()
+
+
+def test_names_at_the_store_follow_status_then_secret_then_specification_then_uid(course: Any) -> None:
+    """Where the data is wins over what is asked for."""
+    assert course.assess().claim.schema == "123"
+    spec = msgspec.structs.replace(course.facts.tenant.spec, data_store_schema="asked", data_store_username="asker")
+    course.facts = replace(course.facts, tenant=msgspec.structs.replace(course.facts.tenant, spec=spec))
+    assert (course.assess().claim.schema, course.assess().claim.user) == ("asked", "asker")
+    course.settle()
+    spec = msgspec.structs.replace(spec, data_store_schema="other", data_store_username="")
+    course.facts = replace(course.facts, tenant=msgspec.structs.replace(course.facts.tenant, spec=spec))
+    assert (course.assess().claim.schema, course.assess().claim.user) == ("asked", "asker")

@@ -1,0 +1,189 @@
+"""The status tells Kamaji's state and our conditions, and is written only when something in it differs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kamaji_core.api.tenant_status import TenantControlPlaneStatus, VersionStatus
+from kamaji_core.contracts import ProbeKind, StoreError
+from kamaji_core.kube import ServerError
+from kamaji_core.tenant.act import Failure
+from kamaji_core.tenant.plan import AddFinalizer, EnsureStore
+from kamaji_core.tenant.report import Outcome, conditions, difference, status_patch, version_status
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+READY = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+
+
+def outcome(course: Any, **changes: Any) -> Outcome:
+    """The end of a pass over what is known now."""
+    return Outcome(facts=course.facts, assessment=course.assess(), **changes)
+
+
+def with_deployment_status(course: Any, status: dict[str, Any]) -> None:
+    """Let the Deployment tell a status."""
+    course.facts = replace(course.facts, deployment={**course.facts.deployment, "status": status})
+
+
+def written(course: Any, *, now: datetime = NOW) -> dict[str, Any] | None:
+    """Report, and take the patch as written."""
+    patch = status_patch(outcome(course), now=now)
+    if patch is not None:
+        present = msgspec.to_builtins(course.facts.tenant.status)
+        status = msgspec.convert(merged(present, patch["status"]), TenantControlPlaneStatus)
+        course.facts = replace(course.facts, tenant=msgspec.structs.replace(course.facts.tenant, status=status))
+    return patch
+
+
+def merged(present: Any, patch: Any) -> Any:
+    """RFC 7396, as the API server does it."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(present) if isinstance(present, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
+
+
+def reasons(course: Any, **changes: Any) -> dict[str, tuple[str, str]]:
+    """Status and reason of each condition."""
+    found = conditions(outcome(course, **changes), now=NOW)
+    return {condition.type: (condition.status, condition.reason) for condition in found}
+
+
+def test_a_status_is_written_once(course: Any) -> None:
+    """The same facts a day later differ in nothing."""
+    course.settle()
+    assert written(course) is not None
+    assert written(course, now=NOW + timedelta(days=1)) is None
+
+
+def test_kamajis_readers_find_their_paths(course: Any) -> None:
+    """Endpoint, Secrets, store and Deployment stand where its tools look."""
+    course.settle()
+    with_deployment_status(course, READY)
+    patch = written(course)
+    assert patch is not None
+    status = patch["status"]
+    assert status["controlPlaneEndpoint"] == "10.0.0.7:6443"
+    assert status["kubeconfig"]["admin"]["secretName"] == "shop-admin-kubeconfig"
+    assert status["certificates"]["frontProxyCA"]["secretName"] == "shop-front-proxy-ca-certificate"
+    assert status["storage"]["dataStoreName"] == "fast"
+    assert status["storage"]["driver"] == "paper"
+    assert (status["storage"]["setup"]["schema"], status["storage"]["setup"]["user"]) == ("123", "123")
+    assert status["kubernetesResources"]["version"] == {"status": "Ready", "version": "v1.37.1"}
+    assert status["kubernetesResources"]["deployment"]["selector"] == "kamaji.clastix.io/name=shop"
+    assert status["observedGeneration"] == 1
+
+
+def test_only_what_differs_is_sent(course: Any) -> None:
+    """When the pods become ready, that is all the patch tells."""
+    course.settle()
+    written(course)
+    with_deployment_status(course, READY)
+    patch = written(course)
+    assert patch is not None
+    assert sorted(patch["status"]) == ["conditions", "kubernetesResources"]
+
+
+def test_a_count_that_is_gone_is_removed(course: Any) -> None:
+    """A merge patch keeps what it does not name, so that a vanished count must be named."""
+    course.settle()
+    with_deployment_status(course, READY)
+    written(course)
+    with_deployment_status(course, {"observedGeneration": 1, "replicas": 1, "unavailableReplicas": 1})
+    patch = written(course)
+    assert patch is not None
+    assert patch["status"]["kubernetesResources"]["deployment"]["readyReplicas"] is None
+
+
+@pytest.mark.parametrize(
+    ("status", "installed", "expected"),
+    [
+        ({}, "", VersionStatus.PROVISIONING),
+        ({}, "v1.37.1", VersionStatus.NOT_READY),
+        (READY, "", VersionStatus.READY),
+        ({**READY, "observedGeneration": 0}, "v1.37.1", VersionStatus.UNKNOWN),
+        ({**READY, "observedGeneration": 0}, "v1.36.0", VersionStatus.UPGRADING),
+        ({**READY, "updatedReplicas": 0, "replicas": 2}, "", VersionStatus.PROVISIONING),
+    ],
+)
+def test_kamajis_state_follows_the_deployment(
+    course: Any, status: dict[str, Any], installed: str, expected: VersionStatus
+) -> None:
+    """As there, but that a tenant that never ran is Provisioning, not NotReady."""
+    course.settle()
+    with_deployment_status(course, status)
+    version = msgspec.structs.replace(course.facts.tenant.status.kubernetes_resources.version, version=installed)
+    resources = msgspec.structs.replace(course.facts.tenant.status.kubernetes_resources, version=version)
+    tenant_status = msgspec.structs.replace(course.facts.tenant.status, kubernetes_resources=resources)
+    tenant = msgspec.structs.replace(course.facts.tenant, status=tenant_status)
+    course.facts = replace(course.facts, tenant=tenant)
+    assert version_status(outcome(course)) is expected
+
+
+def test_before_there_is_a_deployment_there_is_no_state(course: Any) -> None:
+    """The schema's default then says Provisioning."""
+    assert version_status(outcome(course)) is None
+
+
+def test_ready_stands_for_the_four_others(course: Any) -> None:
+    """All true together, and false with the first that is false, whose reason it takes."""
+    course.settle()
+    assert reasons(course)["Ready"] == ("False", "Pending")
+    with_deployment_status(course, READY)
+    assert set(reasons(course).values()) == {("True", "Ready")}
+
+
+def test_a_missing_store_is_told_where_users_look(course: Any) -> None:
+    """The sentence names the store and what to do."""
+    course.facts = replace(course.facts, store=None)
+    assert reasons(course)["DataStoreReady"] == ("False", "DataStoreMissing")
+    assert reasons(course)["Ready"] == ("False", "DataStoreMissing")
+    message = conditions(outcome(course), now=NOW)[0].message
+    assert "'fast' does not exist: create it" in message
+
+
+def test_a_stores_refusal_reaches_the_condition_unchanged(course: Any) -> None:
+    """The driver's sentence is what the user reads; keys and certificates stay out of it."""
+    error = StoreError("The schema belongs to team-b/other.", kind=ProbeKind.PERMISSION, retry=False)
+    course.settle()
+    claim = course.assess().claim
+    failure = Failure(change=EnsureStore(claim=claim, credentials=course.facts.credentials), error=error)
+    found = conditions(outcome(course, failures=(failure,)), now=NOW)
+    told = {condition.type: condition for condition in found}
+    assert told["DataStoreReady"].message.endswith("The schema belongs to team-b/other.")
+    assert told["MaterialReady"].status == "True"
+
+
+def test_a_refused_write_is_told(course: Any) -> None:
+    """The API server's sentence stands in MaterialReady."""
+    error = ServerError("create Secret team-a/shop-ca", status=500, message="etcd is slow")
+    failure = Failure(change=AddFinalizer(), error=error)
+    assert reasons(course, failures=(failure,))["MaterialReady"] == ("False", "WriteFailed")
+
+
+json_objects = st.recursive(
+    st.integers() | st.text(max_size=3), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+)
+
+
+@given(
+    present=st.dictionaries(st.sampled_from("abc"), json_objects),
+    wanted=st.dictionaries(st.sampled_from("abc"), json_objects),
+)
+def test_the_patch_turns_one_object_into_the_other(present: Any, wanted: Any) -> None:
+    """And is empty exactly when they are equal."""
+    patch = difference(present, wanted)
+    assert merged(present, patch) == wanted
+    assert (patch == {}) == (present == wanted)
