@@ -122,6 +122,7 @@ class Manager:
         self._tenant_controller = TenantController(
             client=client,
             tenants=self._tenants.store,
+            data_stores=self._data_stores.store,
             caches=Caches(
                 services=self._services.store,
                 deployments=self._deployments.store,
@@ -139,6 +140,15 @@ class Manager:
     def ready(self) -> bool:
         """Whether the caches are complete and work has begun."""
         return self._ready.is_set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no tenant and no store waits or is worked on; what waits for its time does not count."""
+        return self._tenant_queue.idle and self._store_queue.idle
+
+    def wake(self, key: TenantKey) -> None:
+        """Ask for a look at one tenant."""
+        self._tenant_queue.add(key)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until asked to stop; everything started is ended before this returns.

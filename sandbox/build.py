@@ -164,8 +164,8 @@ def link_programs() -> Path:
     directory = root / f"bin-{digest[:16]}"
     directory.mkdir(parents=True, exist_ok=True)
     for name, path in programs.items():
-        _link(directory / name, path)
-    _link(root / "bin", directory)
+        link(directory / name, path)
+    link(root / "bin", directory)
     return directory
 
 
@@ -213,13 +213,14 @@ def _is_warm() -> bool:
     return (cache_directory() / "go-build" / "trim.txt").exists()
 
 
-def _link(link: Path, target: Path) -> None:
-    if link.is_symlink() and link.readlink() == target:
+def link(name: Path, target: Path) -> None:
+    """Make a symbolic link, in one step also where another one is."""
+    if name.is_symlink() and name.readlink() == target:
         return
-    unfinished = link.with_name(f".{link.name}.{os.getpid()}")
+    unfinished = name.with_name(f".{name.name}.{os.getpid()}")
     unfinished.unlink(missing_ok=True)
     unfinished.symlink_to(target)
-    unfinished.replace(link)
+    unfinished.replace(name)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from sandbox.places import NAME
 NEEDED = frozenset({"cpu", "cpuset", "memory", "pids"})
 _VERSION_1_NEEDED = NEEDED | {"cpuacct"}
 _SERVERS = "servers"
+_OPTIONS = frozenset({"rw", "ro", "xattr", "clone_children"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +71,11 @@ def detect(root: Path = Path("/")) -> Cgroups:
     if any(kind == "cgroup2" and point == base for point, kind, _ in mounts):
         controllers = (root / base.relative_to("/") / "cgroup.controllers").read_text().split()
         return Cgroups(version=2, hierarchies=(Hierarchy(mount=base, controllers=frozenset(controllers)),))
+    # Named hierarchies (systemd's) and the second version beside the first count too: kubelet has a group in each.
     hierarchies = [
-        Hierarchy(mount=point, controllers=options - {"rw", "ro", "xattr", "clone_children"})
+        Hierarchy(mount=point, controllers=options - _OPTIONS if kind == "cgroup" else frozenset())
         for point, kind, options in mounts
-        if kind == "cgroup" and base in point.parents  # named ones (systemd's) too: kubelet wants its group in each
+        if kind in {"cgroup", "cgroup2"} and base in point.parents
     ]
     return Cgroups(version=1, hierarchies=tuple(hierarchies))
 

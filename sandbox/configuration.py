@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from kamaji_core.testing import programs_directory
+from sandbox.build import link
 from sandbox.debian import CNI_PLUGINS
 from sandbox.images import PAUSE
 from sandbox.places import (
@@ -20,6 +22,7 @@ from sandbox.places import (
     NAME,
     NODE_ADDRESS,
     POD_RANGE,
+    PROGRAMS,
     RUN,
     STATE,
 )
@@ -54,7 +57,9 @@ def write_all(runtime: ContainerRuntime, material: Material) -> None:
     for name, content in files.items():
         path = CONFIGURATION / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        if not path.exists() or path.read_text() != content:  # kube-proxy ends when its file is written
+            path.write_text(content)
+    link(PROGRAMS, programs_directory())
     AUDIT_LOG.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 

@@ -60,6 +60,11 @@ def install_tools() -> list[str]:
     missing = missing_tools()
     if missing:
         _apt("install", "--yes", "--no-install-recommends", *missing)
+        # `make clean` names them: what was on the machine before is not ours to name.
+        noted = cache_directory() / "debian" / "installed"
+        noted.parent.mkdir(parents=True, exist_ok=True)
+        with noted.open("a", encoding="utf-8") as file:
+            file.writelines(f"{package}\n" for package in missing)
     return missing
 
 

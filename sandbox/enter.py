@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from sandbox.errors import SandboxError
-from sandbox.places import CONFIGURATION, KUBECONFIG, NETWORK
+from sandbox.places import CONFIGURATION, KUBECONFIG, NETWORK, PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,10 +49,8 @@ def execute(argv: Sequence[str]) -> NoReturn:
 
 def inside_environment(outside: Mapping[str, str]) -> dict[str, str]:
     """The environment of a command inside: the cluster's kubeconfig, our programs at the end of PATH, no proxies."""
-    from kamaji_core.testing.programs import programs_directory  # noqa: PLC0415 - it is pure and light, its package not
-
     kept = {name: value for name, value in outside.items() if name.lower() not in _PROXIES}
-    tools = (str(Path(sys.executable).parent), str(programs_directory()))
+    tools = (str(Path(sys.executable).parent), str(PROGRAMS))
     path = os.pathsep.join([outside.get("PATH", os.defpath), *tools])
     return kept | {"KUBECONFIG": str(KUBECONFIG), "PATH": path}
 

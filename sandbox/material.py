@@ -1,7 +1,7 @@
 """Keys, certificates and kubeconfigs of the sandbox's own servers, made once for its life.
 
-Three authorities, as in a real installation: the management cluster's, its etcd's and the tenants' store's. The
-last one's key is kept, because a datastore driver signs its tenants' certificates with it.
+Authorities as in a real installation: the management cluster's and its front proxy's, its etcd's and the tenants'
+store's. The last one's key is kept, because a datastore driver signs its tenants' certificates with it.
 """
 
 from __future__ import annotations
@@ -111,6 +111,8 @@ def _issue_cluster(directory: Path, now: datetime) -> None:
     _leaf(directory, "node", _request(f"system:node:{NAME}", _SERVER, frozenset({NAME, NODE_ADDRESS})), ca, now)
     kubelet_client = _request("kube-apiserver-kubelet-client", _CLIENT, organizations=("system:masters",))
     _leaf(directory, "kubelet-client", kubelet_client, ca, now)
+    front_proxy = _authority(directory, "front-proxy", "front-proxy-ca", now)
+    _leaf(directory, "front-proxy-client", _request("front-proxy-client", _CLIENT), front_proxy, now)
     write_service_account_keys(directory)
     for server, (user, groups) in _USERS.items():
         client = _issue(_request(user, _CLIENT, organizations=groups), ca, now)

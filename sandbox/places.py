@@ -18,6 +18,8 @@ RUN = Path("/run/kamaji-sandbox")
 PKI = STATE / "pki"
 LOGS = STATE / "logs"
 CONFIGURATION = STATE / "configuration"
+PROGRAMS = STATE / "programs"
+"""A link to the directory of the programs that the sandbox runs."""
 KUBECONFIG = STATE / "admin.kubeconfig"
 AUDIT_LOG = STATE / "audit" / "audit.log"
 

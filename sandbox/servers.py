@@ -97,7 +97,7 @@ def _store(material: Material) -> Server:
 
 
 def _api_server(material: Material) -> Server:
-    kubelet = material.tls("kubelet-client")
+    kubelet, front_proxy = material.tls("kubelet-client"), material.tls("front-proxy-client")
     settings = ApiServerSettings(
         address=NODE_ADDRESS,
         port=API_PORT,
@@ -115,6 +115,13 @@ def _api_server(material: Material) -> Server:
             "kubelet-client-key": kubelet.key,
             "kubelet-certificate-authority": kubelet.ca,
             "kubelet-preferred-address-types": "InternalIP",  # nobody resolves the node's name
+            "requestheader-client-ca-file": front_proxy.ca,
+            "requestheader-allowed-names": "front-proxy-client",
+            "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+            "requestheader-group-headers": "X-Remote-Group",
+            "requestheader-username-headers": "X-Remote-User",
+            "proxy-client-cert-file": front_proxy.certificate,
+            "proxy-client-key-file": front_proxy.key,
             "audit-policy-file": CONFIGURATION / "audit.yaml",
             "audit-log-path": AUDIT_LOG,
             "audit-log-maxsize": 100,
@@ -134,7 +141,12 @@ def _controller_manager(material: Material) -> Server:
             ca_key=material.ca_key,
             service_account_key=material.service_account_key,
             log=_log("kube-controller-manager"),
-            extra={"flex-volume-plugin-dir": STATE / "volume-plugins"},
+            extra={
+                "flex-volume-plugin-dir": STATE / "volume-plugins",
+                # At the default of 20 requests a second its controllers take five seconds to start.
+                "kube-api-qps": 200,
+                "kube-api-burst": 400,
+            },
         ),
     )
 

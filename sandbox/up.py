@@ -17,7 +17,7 @@ from sandbox.api import Api
 from sandbox.debian import container_runtime
 from sandbox.errors import SandboxError, run
 from sandbox.exclusive import exclusive
-from sandbox.images import Image, sandbox_images
+from sandbox.images import sandbox_images
 from sandbox.objects import cluster_objects
 from sandbox.places import CONTAINERD_SOCKET, KUBECONFIG, LOGS, NAME, PKI, STATE
 from sandbox.servers import STORE, all_servers, store_settings
@@ -123,12 +123,10 @@ class _Cluster:
         ctr = (self._runtime.ctr, f"--address={CONTAINERD_SOCKET}", "--namespace=k8s.io", "images")
         known = (await asyncio.to_thread(run, [*ctr, "list", "--quiet"], limit=30)).split()
 
-        async def bring(image: Image, archive: object) -> None:
-            if image.reference not in known:
-                await asyncio.to_thread(run, [*ctr, "import", str(archive)], limit=_IMPORT_LIMIT)
-
-        await asyncio.gather(*(bring(image, path) for image, path in zip(images, await archives, strict=True)))
-        self._report("images", changed=any(image.reference not in known for image in images))
+        missing = [path for image, path in zip(images, await archives, strict=True) if image.reference not in known]
+        for path in missing:  # one by one: imports beside each other wait for one lock
+            await asyncio.to_thread(run, [*ctr, "import", path], limit=_IMPORT_LIMIT)
+        self._report("images", changed=bool(missing))
 
     async def _objects(self) -> None:
         await self._done["kube-apiserver"].wait()
@@ -146,7 +144,7 @@ class _Cluster:
         await _until(
             lambda: _exists(api, account), f"no default ServiceAccount: see {LOGS}/kube-controller-manager.log"
         )
-        self._report("node", changed=True)
+        self._done["node"].set()
 
     async def _serve(self, server: Server) -> None:
         """Make one server serve: leave it, wait for it or start it."""

@@ -38,7 +38,8 @@ class ContentRef(Model, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         """Show where the content is, never what it is: it may be a key or a password."""
-        return f"ContentRef({'inline' if self.content else self.secret_reference!r})"
+        source = "inline" if self.content else repr(self.secret_reference)
+        return f"ContentRef({source})"
 
 
 class BasicAuth(Model, frozen=True, kw_only=True):

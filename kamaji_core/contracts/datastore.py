@@ -184,6 +184,16 @@ class Session(abc.ABC):
         """Log in for real and tell whether tenants can be served; never raises `StoreError`."""
 
     @abc.abstractmethod
+    async def reserve(self, claim: Claim) -> None:
+        """Record the tenant as the owner of the claim's schema and user; nobody can log in by it yet.
+
+        Called before credentials are issued: whoever names another tenant's user must not be given its credentials.
+
+        Raises:
+            StoreError: also when the schema or user belongs to another tenant (`retry` is False then).
+        """
+
+    @abc.abstractmethod
     async def ensure(self, claim: Claim, credentials: Credentials) -> None:
         """Make the claim's schema and user exist with exactly the claim's rights.
 

@@ -52,6 +52,11 @@ class WorkQueue(Generic[K]):
         """Keys that are ready; those in work or waiting for their time do not count."""
         return len(self._ready)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is ready or in work; what waits for its time does not count."""
+        return not self._ready and not self._in_work
+
     def add(self, key: K) -> None:
         """Have a key looked at as soon as possible; after its present look, when it is in work."""
         if self._shut_down:

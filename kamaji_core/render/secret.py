@@ -49,5 +49,9 @@ def secret(
         labels=labels,
         annotations={**(annotations or {}), wire.CHECKSUM_ANNOTATION: checksum(data)},
     )
-    encoded = {key: base64.b64encode(value).decode() for key, value in sorted(data.items())}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded(data)}
+
+
+def encoded(data: Mapping[str, bytes]) -> dict[str, str]:
+    """Encode a Secret's data, in the order of its keys."""
+    return {key: base64.b64encode(value).decode() for key, value in sorted(data.items())}

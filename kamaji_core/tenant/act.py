@@ -18,7 +18,7 @@ from kamaji_core.contracts import ProbeKind, StoreError
 from kamaji_core.kube import SECRETS, AlreadyExistsError, ApiError
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 from kamaji_core.tenant.claim import ensure_checksum
-from kamaji_core.tenant.plan import AddFinalizer, Apply, Change, CreateSecret, EnsureStore, ReplaceSecret
+from kamaji_core.tenant.plan import AddFinalizer, Apply, Change, CreateSecret, EnsureStore, ReplaceSecret, ReserveClaim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from kamaji_core.kube import KubeClient
     from kamaji_core.tenant.facts import Facts
 
-ENSURE_LIMIT_SECONDS = 20.0
-"""Bound on a driver's `ensure`, above the driver's own."""
+STORE_LIMIT_SECONDS = 25.0
+"""Bound on one call of a driver, above the driver's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,18 +73,20 @@ class Actor:
             outcome = task.result()
             if isinstance(outcome, Failure):
                 failures.append(outcome)
-            elif isinstance(outcome, str):
-                facts = replace(facts, ensured=outcome)
+            elif isinstance(outcome, ReserveClaim):
+                facts = replace(facts, reserved=True)
+            elif isinstance(outcome, EnsureStore):
+                facts = replace(facts, ensured=ensure_checksum(facts, outcome.claim))
             elif outcome["kind"] == TENANT_CONTROL_PLANES.kind:
                 facts = replace(facts, tenant=msgspec.convert(outcome, TenantControlPlane))
             else:
                 facts = facts.with_object(outcome)
         return Answer(facts=facts, failures=tuple(failures))
 
-    async def _attempt(self, facts: Facts, change: Change) -> Mapping[str, Any] | str | Failure:
+    async def _attempt(self, facts: Facts, change: Change) -> Mapping[str, Any] | ReserveClaim | EnsureStore | Failure:
         try:
-            if isinstance(change, EnsureStore):
-                return await self._ensure(facts, change)
+            if isinstance(change, ReserveClaim | EnsureStore):
+                return await self._tell_store(facts, change)
             answer = await self._write(facts, change)
         except (ApiError, StoreError) as error:
             return Failure(change=change, error=error)
@@ -126,14 +128,18 @@ class Actor:
         patch = {"metadata": {"labels": metadata["labels"]}}
         return await self._client.merge_patch(SECRETS, metadata["name"], patch, metadata["namespace"])
 
-    async def _ensure(self, facts: Facts, change: EnsureStore) -> str:
+    @staticmethod
+    async def _tell_store(facts: Facts, change: ReserveClaim | EnsureStore) -> ReserveClaim | EnsureStore:
         session = facts.store.session if facts.store else None
         if session is None:
-            return facts.ensured
+            raise StoreError("It is not open yet; trying again.", kind=ProbeKind.REFUSED)
         try:
-            async with asyncio.timeout(ENSURE_LIMIT_SECONDS):
-                await session.ensure(change.claim, change.credentials)
+            async with asyncio.timeout(STORE_LIMIT_SECONDS):
+                if isinstance(change, ReserveClaim):
+                    await session.reserve(change.claim)
+                else:
+                    await session.ensure(change.claim, change.credentials)
         except TimeoutError:
-            sentence = f"The store did not take the tenant's set-up within {ENSURE_LIMIT_SECONDS:.0f} s; trying again."
+            sentence = f"It did not take the tenant's set-up within {STORE_LIMIT_SECONDS:.0f} s; trying again."
             raise StoreError(sentence, kind=ProbeKind.TIMEOUT) from None
-        return ensure_checksum(facts, change.claim)
+        return change

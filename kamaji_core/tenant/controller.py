@@ -1,6 +1,6 @@
 """One pass over one tenant: gather, then judge, make, plan and act until nothing differs, then report.
 
-The loop is bounded: a new tenant needs four waves, and whatever is left after that is the next pass's business.
+The loop is bounded: a new tenant needs five waves, and whatever is left after that is the next pass's business.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from kamaji_core.api.datastore import DataStore
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.datastore import OpenStores
     from kamaji_core.kube import KubeClient
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-MAX_WAVES = 4
+MAX_WAVES = 5
 
 
 class PassFailedError(Exception):
@@ -44,6 +45,7 @@ class TenantController:
     Args:
         client: of the management cluster.
         tenants: the cached TenantControlPlanes.
+        data_stores: the cached DataStores.
         caches: their cached objects.
         stores: the open stores.
         tenancy: which tenants are ours and where their data is.
@@ -56,6 +58,7 @@ class TenantController:
         *,
         client: KubeClient,
         tenants: Mapping[TenantKey, TenantControlPlane],
+        data_stores: Mapping[TenantKey, DataStore],
         caches: Caches,
         stores: OpenStores,
         tenancy: Tenancy,
@@ -64,6 +67,7 @@ class TenantController:
     ) -> None:
         self._client = client
         self._tenants = tenants
+        self._data_stores = data_stores
         self._caches = caches
         self._stores = stores
         self._tenancy = tenancy
@@ -89,7 +93,11 @@ class TenantController:
             return None
         with structlog.contextvars.bound_contextvars(namespace=key[0], tenant=key[1]):
             store_name = self._tenancy.store_of(tenant)
-            facts = gather(tenant, caches=self._caches, store_name=store_name, store=self._stores.get(store_name))
+            store = self._stores.get(store_name)
+            if store is None and ("", store_name) in self._data_stores:
+                # It has not been looked at yet, which is no reason to tell anybody anything: its look wakes us.
+                return None
+            facts = gather(tenant, caches=self._caches, store_name=store_name, store=store)
             if tenant.metadata.deletion_timestamp:
                 return await delete(self._client, facts, now=self._now())
             outcome = await self._waves(facts)

@@ -66,6 +66,7 @@ class Facts:
         kubeadm_config: the live ConfigMap.
         secrets: by suffix.
         private: content of Secrets of `PRIVATE_SUFFIXES` that were written or read in this pass, by suffix.
+        reserved: the store has recorded the tenant as its claim's owner, in this pass.
         ensured: checksum of what the store was last told, empty when it was told nothing.
     """
 
@@ -77,6 +78,7 @@ class Facts:
     kubeadm_config: dict[str, Any] | None = None
     secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
     private: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
+    reserved: bool = False
     ensured: str = ""
 
     @property

@@ -47,6 +47,7 @@ class Assessment:
         names: names and addresses that material depends on.
         claim: the tenant's share of its store.
         material: verdicts on keys, certificates and kubeconfigs.
+        owns_claim: the store has recorded the tenant as its claim's owner, in this pass or when it was set up.
         credentials_due: the driver must be asked for store credentials.
         ensure_due: the store must be told of the tenant.
         problems: what stops or delays it.
@@ -56,6 +57,7 @@ class Assessment:
     names: ControlPlaneNames
     claim: Claim
     material: Judgement
+    owns_claim: bool
     credentials_due: bool
     ensure_due: bool
     problems: tuple[Problem, ...]
@@ -82,13 +84,15 @@ def assess(facts: Facts, *, now: datetime) -> Assessment:
     claim = claim_of(facts)
     material = judge(wanted_material(names), secrets=facts.secrets, provisioned=facts.provisioned, now=now)
     config, files = facts.secrets.get(STORE_CONFIG), facts.secrets.get(STORE_CERTIFICATE)
+    ensured = config is not None and ensure_checksum(facts, claim) == facts.ensured
     due = [material.renew_at(), credentials_renew_at(files) if files else None]
     return Assessment(
         names=names,
         claim=claim,
         material=material,
+        owns_claim=facts.reserved or ensured,
         credentials_due=credentials_due(facts, now),
-        ensure_due=config is None or ensure_checksum(facts, claim) != facts.ensured,
+        ensure_due=not ensured,
         problems=(*_specification(facts), *_store(facts), *_material(material), *_endpoint(facts, names)),
         renew_at=min((moment for moment in due if moment), default=None),
     )

@@ -85,7 +85,9 @@ async def _make(verdict: Verdict, facts: Facts, now: datetime) -> dict[str, byte
 
 def _credentials(facts: Facts, assessment: Assessment, now: datetime) -> Credentials | None:
     store = facts.store
-    if not assessment.credentials_due or store is None or store.driver is None or store.view is None:
+    # Whoever names another tenant's user must not be given its credentials: first the store says whose it is.
+    due = assessment.credentials_due and assessment.owns_claim
+    if not due or store is None or store.driver is None or store.view is None:
         return None
     return store.driver.issue(store.view, assessment.claim, current=facts.credentials, now=now)
 

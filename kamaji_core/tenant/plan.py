@@ -1,7 +1,8 @@
 """What to write next: facts, judgement and new material in, a wave of changes out. Pure.
 
 A wave holds everything that can be done at once. The usual ones of a new tenant: finalizer; Service, authorities,
-service account key and store credentials; leaves, kubeconfigs and the store's own set-up; Deployment.
+service account key and the claim at the store; leaves, kubeconfigs and store credentials; the store's own set-up;
+Deployment.
 """
 
 from __future__ import annotations
@@ -67,6 +68,13 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReserveClaim:
+    """Have the store record the tenant as its claim's owner."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnsureStore:
     """Tell the store of the tenant."""
 
@@ -74,7 +82,7 @@ class EnsureStore:
     credentials: Credentials = field(repr=False)
 
 
-Change = AddFinalizer | CreateSecret | ReplaceSecret | Apply | EnsureStore
+Change = AddFinalizer | CreateSecret | ReplaceSecret | Apply | ReserveClaim | EnsureStore
 
 
 def plan(facts: Facts, assessment: Assessment, material: Material) -> tuple[Change, ...]:
@@ -93,7 +101,7 @@ def plan(facts: Facts, assessment: Assessment, material: Material) -> tuple[Chan
         *_apply(SERVICES, service(facts.tenant), facts.service),
         *_secrets(facts, material),
         *_kubeadm_config(facts),
-        *_ensure(facts, assessment, material),
+        *_store(facts, assessment, material),
         *_deployment(facts, assessment),
     )
 
@@ -128,12 +136,15 @@ def _kubeadm_config(facts: Facts) -> tuple[Apply, ...]:
     return _apply(CONFIG_MAPS, kubeadm_config_map(facts.tenant, address=address), facts.kubeadm_config)
 
 
-def _ensure(facts: Facts, assessment: Assessment, material: Material) -> tuple[EnsureStore, ...]:
-    persisted = {STORE_CONFIG, STORE_CERTIFICATE} <= facts.secrets.keys() and material.credentials is None
-    ready = facts.store is not None and facts.store.ready
-    if not (assessment.ensure_due and persisted and ready and facts.credentials):
+def _store(facts: Facts, assessment: Assessment, material: Material) -> tuple[ReserveClaim | EnsureStore, ...]:
+    if facts.store is None or not facts.store.ready:
         return ()
-    return (EnsureStore(claim=assessment.claim, credentials=facts.credentials),)
+    if assessment.credentials_due and not assessment.owns_claim:
+        return (ReserveClaim(claim=assessment.claim),)
+    persisted = {STORE_CONFIG, STORE_CERTIFICATE} <= facts.secrets.keys() and material.credentials is None
+    if assessment.ensure_due and persisted and facts.credentials:
+        return (EnsureStore(claim=assessment.claim, credentials=facts.credentials),)
+    return ()
 
 
 def _deployment(facts: Facts, assessment: Assessment) -> tuple[Apply, ...]:

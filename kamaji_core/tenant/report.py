@@ -18,7 +18,7 @@ from kamaji_core.certificates import checksum
 from kamaji_core.render import assigned_address, endpoint, object_name
 from kamaji_core.render.kubeadm import COMPONENT as KUBEADM_CONFIG
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
-from kamaji_core.tenant.plan import EnsureStore
+from kamaji_core.tenant.plan import EnsureStore, ReserveClaim
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kamaji_core.tenant.facts import Facts
     from kamaji_core.tenant.judge import Assessment
 
+STORE_CHANGES = (ReserveClaim, EnsureStore)
 CERTIFICATES = {
     "ca": "ca",
     "apiServer": "api-server-certificate",
@@ -160,7 +161,7 @@ def _data_store(outcome: Outcome) -> _Verdict:
     problem = outcome.assessment.problem_of(TenantCondition.DATA_STORE_READY)
     if problem:
         return _Verdict(problem.reason, problem.message)
-    refused = [failure.error for failure in outcome.failures if isinstance(failure.change, EnsureStore)]
+    refused = [failure.error for failure in outcome.failures if isinstance(failure.change, STORE_CHANGES)]
     error = outcome.store_error or (refused[0] if refused else None)
     if error:
         return _Verdict(TenantReason.DATA_STORE_REFUSED, f"The DataStore {facts.store_name!r}: {error}")
@@ -174,7 +175,7 @@ def _material(outcome: Outcome) -> _Verdict:
     problem = outcome.assessment.problem_of(TenantCondition.MATERIAL_READY)
     if problem:
         return _Verdict(problem.reason, problem.message)
-    failed = [failure for failure in outcome.failures if not isinstance(failure.change, EnsureStore)]
+    failed = [failure for failure in outcome.failures if not isinstance(failure.change, STORE_CHANGES)]
     if failed:
         return _Verdict(TenantReason.WRITE_FAILED, str(failed[0].error))
     if not outcome.assessment.material.complete() or outcome.assessment.names.endpoint is None:

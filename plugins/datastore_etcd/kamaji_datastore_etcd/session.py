@@ -70,6 +70,16 @@ class EtcdSession(Session):
         """Log in for real and tell whether tenants can be served; never raises `StoreError`."""
         return await look(self._wire, login=self._login, endpoint=self._endpoint, limit=PROBE_LIMIT)
 
+    async def reserve(self, claim: Claim) -> None:
+        """Make the owner's records of the claim's schema and user; writes only what is missing.
+
+        Raises:
+            StoreError: also when the schema or user belongs to another tenant or to nobody known.
+        """
+        check_names(claim, login=self._login)
+        async with self._limit(WRITE_LIMIT):
+            await self._own(claim, await self._find(claim))
+
     async def ensure(self, claim: Claim, credentials: Credentials) -> None:
         """Make the claim's user, role and key range exist with exactly its rights; writes only what is missing.
 

@@ -31,8 +31,27 @@ def test_versions_are_read(text: str, version: KubernetesVersion) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "v", "1", "1.37", "v1.37", "vv1.37.1", "V1.37.1", "1.37.01", "1.037.1", "1.37.1-", "1.37.1-01", "latest"]
-    + ["v1.37.1+k3s1", " v1.37.1", "v1.37.1\n", "v1.37.x", "v1.37.1.0", "v1.37.-1", "١.37.1"],
+    [
+        "",
+        "v",
+        "1",
+        "1.37",
+        "v1.37",
+        "vv1.37.1",
+        "V1.37.1",
+        "1.37.01",
+        "1.037.1",
+        "1.37.1-",
+        "1.37.1-01",
+        "v1.37.1+k3s1",
+        " v1.37.1",
+        "v1.37.1\n",
+        "v1.37.x",
+        "v1.37.1.0",
+        "v1.37.-1",
+        "\N{ARABIC-INDIC DIGIT ONE}.37.1",
+        "latest",
+    ],
 )
 def test_what_is_no_version_is_refused_with_an_example(text: str) -> None:
     """What is not a semantic version, or cannot be an image's tag, is refused."""

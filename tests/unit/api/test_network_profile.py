@@ -74,7 +74,9 @@ def test_a_network_that_cannot_hold_dns_is_refused(cidr: str) -> None:
         dns_service_ip(cidr)
 
 
-@pytest.mark.parametrize("cidr", ["", "10.96.0.0", "10.96.0.0/33", "10.96/16", "fd00::/129", "example/16", "10.96.0.0/"])
+@pytest.mark.parametrize(
+    "cidr", ["", "10.96.0.0", "10.96.0.0/33", "10.96/16", "fd00::/129", "example/16", "10.96.0.0/"]
+)
 def test_what_is_no_cidr_is_refused_with_an_example(cidr: str) -> None:
     """A CIDR needs an address and a prefix length that fits it."""
     with pytest.raises(ValueError, match=r"such as 10\.96\.0\.0/16"):

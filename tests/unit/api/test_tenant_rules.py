@@ -115,9 +115,7 @@ def test_a_port_must_be_one(port: int) -> None:
     assert "from 1 to 65535" in only_problem(tenant(port=port)).sentence
 
 
-@pytest.mark.parametrize(
-    ("port", "owner"), [(10257, "kube-controller-manager"), (10259, "kube-scheduler")]
-)
+@pytest.mark.parametrize(("port", "owner"), [(10257, "kube-controller-manager"), (10259, "kube-scheduler")])
 def test_a_port_of_another_component_is_refused(port: int, owner: str) -> None:
     """All three components share their pod's ports."""
     assert owner in only_problem(tenant(port=port)).sentence
@@ -125,8 +123,23 @@ def test_a_port_of_another_component_is_refused(port: int, owner: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "Example.com", "exa_mple.com", "*", "*.", "a.*.com", "**.a.com", "-a.com", "a..b", "a.", "a b"]
-    + ["https://example.com", "example.com:6443", "x" * 64, ".".join(["x" * 60] * 5)],
+    [
+        "",
+        "Example.com",
+        "exa_mple.com",
+        "*",
+        "*.",
+        "a.*.com",
+        "**.a.com",
+        "-a.com",
+        "a..b",
+        "a.",
+        "a b",
+        "https://example.com",
+        "example.com:6443",
+        "x" * 64,
+        ".".join(["x" * 60] * 5),
+    ],
 )
 def test_what_cannot_stand_in_a_certificate_is_refused(name: str) -> None:
     """Names are DNS names in lower case, possibly behind one wildcard, or IP addresses."""
@@ -135,13 +148,18 @@ def test_what_cannot_stand_in_a_certificate_is_refused(name: str) -> None:
     assert problem.sentence.startswith(repr(name))
 
 
-@pytest.mark.parametrize("field", ["serviceCidr", "podCidr"])
-def test_networks_must_be_given_readable_and_of_two_families(field: str) -> None:
+@pytest.mark.parametrize("family", ["service", "pod"])
+def test_networks_must_be_given_readable_and_of_two_families(family: str) -> None:
     """None, an unreadable one and two of one family are refused, each with the field that users write."""
-    path = f"spec.networkProfile.{field}s"
-    assert only_problem(tenant(**{field: ""})) == Problem(path, "no network is given: set one such as 10.96.0.0/16.")
-    assert only_problem(tenant(**{f"{field}s": ["10.0.0.0"]})).field == path
-    twice = only_problem(tenant(**{f"{field}s": ["10.32.0.0/16", "10.33.0.0/16"]}))
+    path, singular, plural = f"spec.networkProfile.{family}Cidrs", f"{family}Cidr", f"{family}Cidrs"
+
+    def problem_with(field: str, value: str | list[str]) -> Problem:
+        profile: dict[str, Any] = {field: value}
+        return only_problem(tenant(**profile))
+
+    assert problem_with(singular, "") == Problem(path, "no network is given: set one such as 10.96.0.0/16.")
+    assert problem_with(plural, ["10.0.0.0"]).field == path
+    twice = problem_with(plural, ["10.32.0.0/16", "10.33.0.0/16"])
     assert twice.field == path
     assert "different address families" in twice.sentence
 

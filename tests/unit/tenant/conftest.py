@@ -30,7 +30,7 @@ from kamaji_core.tenant.claim import ensure_checksum
 from kamaji_core.tenant.facts import Facts
 from kamaji_core.tenant.judge import Assessment, assess
 from kamaji_core.tenant.material import make_material
-from kamaji_core.tenant.plan import AddFinalizer, Change, EnsureStore, plan
+from kamaji_core.tenant.plan import AddFinalizer, Change, EnsureStore, ReserveClaim, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +85,7 @@ class SilentSession(Session):
         """Not asked in pure tests."""
         raise NotImplementedError
 
-    revoke = remove = ensure  # type: ignore[assignment]  # never called either
+    reserve = revoke = remove = ensure  # type: ignore[assignment]  # never called either
 
     async def aclose(self) -> None:
         """Nothing to close."""
@@ -152,6 +152,8 @@ class Course:
         if isinstance(change, AddFinalizer):
             metadata = msgspec.structs.replace(self.facts.tenant.metadata, finalizers=("finalizer.kamaji.clastix.io",))
             self.facts = replace(self.facts, tenant=msgspec.structs.replace(self.facts.tenant, metadata=metadata))
+        elif isinstance(change, ReserveClaim):
+            self.facts = replace(self.facts, reserved=True)
         elif isinstance(change, EnsureStore):
             self.facts = replace(self.facts, ensured=ensure_checksum(self.facts, change.claim))
         else:
@@ -179,7 +181,7 @@ def names(changes: Iterable[Change]) -> list[str]:
     """Changes by name: what is done, and to which object."""
     return sorted(
         f"{type(change).__name__} {change.manifest['kind']} {change.manifest['metadata']['name']}"
-        if not isinstance(change, AddFinalizer | EnsureStore)
+        if not isinstance(change, AddFinalizer | ReserveClaim | EnsureStore)
         else type(change).__name__
         for change in changes
     )

