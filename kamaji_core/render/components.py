@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kamaji_core.api.versions import parse_version
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -163,7 +165,8 @@ def container(
         for mount in part.mounts
         if mount.component == template.name
     ]
-    image = f"{registry.registry}/{template.image}:{tenant.spec.kubernetes.version}{registry.tag_suffix}"
+    version = parse_version(tenant.spec.kubernetes.version)  # users may leave out the v, images may not
+    image = f"{registry.registry}/{template.image}:{version}{registry.tag_suffix}"
     return {
         "name": template.name,
         "image": image,

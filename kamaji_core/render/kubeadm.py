@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from kamaji_core.api.versions import parse_version
 from kamaji_core.render.endpoint import endpoint
 from kamaji_core.render.owned import owned_metadata
 
@@ -54,7 +55,7 @@ def _cluster_configuration(tenant: TenantControlPlane, address: str) -> dict[str
             "PodSubnet": ",".join(profile.pod_networks),
             "DNSDomain": profile.cluster_domain,
         },
-        "KubernetesVersion": tenant.spec.kubernetes.version,
+        "KubernetesVersion": str(parse_version(tenant.spec.kubernetes.version)),
         "ControlPlaneEndpoint": endpoint(profile.advertise_address or address, profile.port),
         "APIServer": {"CertSANs": list(profile.cert_sans)},
         "CertificatesDir": "/etc/kubernetes/pki",

@@ -80,7 +80,9 @@ def assess(facts: Facts, *, now: datetime) -> Assessment:
         facts: what is.
         now: present time, UTC.
     """
-    names = control_plane_names(facts.tenant, facts.service)
+    wrong = _specification(facts)
+    # Names are made from the specification's networks, which must be readable for that.
+    names = _no_names(facts) if wrong else control_plane_names(facts.tenant, facts.service)
     claim = claim_of(facts)
     material = judge(wanted_material(names), secrets=facts.secrets, provisioned=facts.provisioned, now=now)
     config, files = facts.secrets.get(STORE_CONFIG), facts.secrets.get(STORE_CERTIFICATE)
@@ -93,8 +95,19 @@ def assess(facts: Facts, *, now: datetime) -> Assessment:
         owns_claim=facts.reserved or ensured,
         credentials_due=credentials_due(facts, now),
         ensure_due=not ensured,
-        problems=(*_specification(facts), *_store(facts), *_material(material), *_endpoint(facts, names)),
+        problems=(*wrong, *_store(facts), *_material(material), *_endpoint(facts, names)),
         renew_at=min((moment for moment in due if moment), default=None),
+    )
+
+
+def _no_names(facts: Facts) -> ControlPlaneNames:
+    metadata, profile = facts.tenant.metadata, facts.tenant.spec.network_profile
+    return ControlPlaneNames(
+        tenant=metadata.name,
+        namespace=metadata.namespace,
+        endpoint=None,
+        port=profile.port,
+        server_names=frozenset(),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kamaji_core.api import labels as wire
+from kamaji_core.api.versions import parse_version
 from kamaji_core.contracts import ControlPlaneParts, SecretReferences, TenantView
 from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, SERVICES, Resource, differences
 from kamaji_core.render import (
@@ -166,7 +167,7 @@ def store_parts(facts: Facts, claim: Claim) -> ControlPlaneParts | None:
         namespace=tenant.metadata.namespace,
         name=tenant.metadata.name,
         uid=tenant.metadata.uid,
-        version=tenant.spec.kubernetes.version,
+        version=str(parse_version(tenant.spec.kubernetes.version)),
         replicas=tenant.spec.control_plane.deployment.replicas,
     )
     references = SecretReferences(
