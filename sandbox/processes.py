@@ -52,12 +52,18 @@ def inside(server_argv: tuple[str, ...] = ()) -> tuple[str, ...]:
     return ("nsenter", f"--net={NETWORK}", f"--mount={MOUNTS}", "--", *server_argv)
 
 
-def launch(server: Server, groups: cgroups.Cgroups) -> Record:
-    """Start a server detached inside the sandbox, and record it."""
+def launch(server: Server, groups: cgroups.Cgroups, *, enters: bool = True) -> Record:
+    """Start a server detached inside the sandbox, and record it.
+
+    Args:
+        server: what to start.
+        groups: the sandbox's cgroups, which it joins.
+        enters: put it into the sandbox's namespaces; False for a command that enters by itself.
+    """
     server.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with server.log.open("ab") as log:
         process = subprocess.Popen(
-            inside(server.argv),
+            inside(server.argv) if enters else server.argv,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kamaji_core.cli.options import kubeconfig_option
+
 if TYPE_CHECKING:
     from kamaji_core.kube import ClusterConfig
 
@@ -14,9 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("tenant")
 @click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of the tenant.")
-@click.option(
-    "--kubeconfig", metavar="FILE", help="The management cluster; default: $KUBECONFIG, the pod's own, ~/.kube/config."
-)
+@kubeconfig_option
 @click.option(
     "--key",
     default="admin.conf",

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kamaji_core.cli.options import kubeconfig_option
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 @click.command()
-@click.option(
-    "--kubeconfig", metavar="FILE", help="The management cluster; default: $KUBECONFIG, the pod's own, ~/.kube/config."
-)
+@kubeconfig_option
 @click.option("--datastore", default="", metavar="NAME", help="DataStore of tenants that name none.")
 @click.option(
     "--max-concurrent-tcp-reconciles",

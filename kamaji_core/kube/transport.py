@@ -143,7 +143,8 @@ class HttpTransport:
             case aiohttp.ClientConnectorDNSError():
                 return f"the host name in {server} is not known"
             case aiohttp.ClientConnectorError():
-                return f"no connection to {server}: {error.os_error.strerror or error.os_error}"
+                number = error.os_error.errno
+                return f"no connection to {server}: {os.strerror(number) if number else error.os_error}"
             case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | aiohttp.ClientOSError():
                 return f"{server} cut the connection"
         return f"{server} does not answer as an API server: {type(error).__name__}"

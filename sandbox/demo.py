@@ -1,0 +1,177 @@
+"""`make demo`: from nothing to a tenant's control plane that answers, with a line for each step and its time.
+
+It does what a user would do, with the tools a user would use: `kubectl apply` of the definitions and of the two
+examples, then a look at the conditions. Running it again on a sandbox that is up shows the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import kamaji_core
+from sandbox import operator, places
+from sandbox.errors import SandboxError, run
+from sandbox.up import up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parent.parent
+TENANT = "tenant"
+NAMESPACE = "default"
+TENANT_KUBECONFIG = ROOT / "tenant.conf"
+KUBECTL = Path(sys.executable).parent / "kubectl"
+_LIMIT = 180.0
+
+
+@click.command()
+def main() -> None:
+    """Show one tenant coming to life on a real management cluster."""
+    try:
+        demo(click.echo)
+    except SandboxError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def demo(say: Callable[[str], None]) -> None:
+    """Run the demo.
+
+    Args:
+        say: takes a line of progress.
+
+    Raises:
+        SandboxError: when a step does not come to its end.
+    """
+    clock = _Clock()
+    say("1. A management cluster on this machine")
+    up(say)
+    clock.lap("management cluster")
+    say("2. The definitions of TenantControlPlane and DataStore")
+    definitions = Path(kamaji_core.__file__).parent / "api" / "crds"
+    files = [f"--filename={file}" for file in sorted(definitions.glob("*.yaml"))]
+    _tell(say, _kubectl("apply", "--server-side", *files))
+    _kubectl("wait", "--for=condition=Established", *files, "--timeout=30s")
+    clock.lap("definitions")
+    say("3. The operator, inside the cluster's network")
+    operator.start()
+    clock.lap("operator")
+    say("4. A DataStore and a tenant: kubectl apply -f examples/")
+    _tell(say, _kubectl("apply", f"--filename={ROOT}/examples/datastore-etcd.yaml"))
+    _tell(say, _kubectl("apply", f"--filename={ROOT}/examples/tenant.yaml"))
+    _follow(say)
+    clock.lap("tenant Ready")
+    say("5. The tenant's own API server")
+    _ask_tenant(say)
+    clock.lap("tenant answers")
+    say("")
+    for name, seconds in clock.laps:
+        say(f"  {name:20} {seconds:6.1f} s")
+    say(f"  {'altogether':20} {clock.total:6.1f} s")
+    say(_EPILOGUE)
+
+
+class _Clock:
+    """Seconds from lap to lap."""
+
+    def __init__(self) -> None:
+        self._started = self._last = time.monotonic()
+        self.laps: list[tuple[str, float]] = []
+
+    def lap(self, name: str) -> None:
+        """Note the end of a phase."""
+        now = time.monotonic()
+        self.laps.append((name, now - self._last))
+        self._last = now
+
+    @property
+    def total(self) -> float:
+        """Seconds in all."""
+        return self._last - self._started
+
+
+def _follow(say: Callable[[str], None]) -> None:
+    """Show each condition as it turns, until the tenant is Ready."""
+    started = time.monotonic()
+    shown: dict[str, tuple[str, str]] = {}
+    for tenant in _watched_tenant():
+        for condition in tenant.get("status", {}).get("conditions", []):
+            state = (condition["status"], condition["message"])
+            if shown.get(condition["type"]) != state:
+                shown[condition["type"]] = state
+                elapsed = time.monotonic() - started
+                say(f"  {elapsed:5.1f} s  {condition['type']:22} {condition['status']:6} {condition['message']}")
+        if shown.get("Ready", ("", ""))[0] == "True":
+            return
+    message = shown.get("Ready", ("", "it has no conditions"))[1]
+    raise SandboxError(
+        f"the tenant is not Ready after {_LIMIT:.0f} s: {message} See {places.LOGS}/operator.log and "
+        f"KUBECONFIG={places.KUBECONFIG} kubectl describe pods"
+    )
+
+
+def _watched_tenant() -> Iterator[dict[str, Any]]:
+    """The tenant each time it changes, beginning with how it is; ends after the limit."""
+    argv = _argv("get", "tenantcontrolplane", TENANT, f"--namespace={NAMESPACE}", "--watch", "--output=json")
+    argv = ("timeout", str(int(_LIMIT)), *argv)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as watch:
+        try:
+            yield from _objects(watch)
+        finally:
+            watch.terminate()
+
+
+def _objects(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    """Decode the JSON objects, of several lines each, that a program writes one after the other."""
+    text = ""
+    for line in process.stdout or ():
+        text += line
+        if line.rstrip() == "}":
+            yield json.loads(text)
+            text = ""
+
+
+def _ask_tenant(say: Callable[[str], None]) -> None:
+    command = (sys.executable, "-m", "kamaji_core", "kubeconfig", f"--namespace={NAMESPACE}", TENANT)
+    environment = {**os.environ, "KUBECONFIG": str(places.KUBECONFIG)}
+    content = run(command, limit=30, environment=environment)
+    TENANT_KUBECONFIG.touch(mode=0o600)
+    TENANT_KUBECONFIG.write_text(content)
+    kubectl = (KUBECTL, f"--kubeconfig={TENANT_KUBECONFIG}")
+    answer = run([*kubectl, "get", "--raw", "/readyz"], limit=30)
+    say(f"  kubectl --kubeconfig tenant.conf get --raw /readyz: {answer}")
+    version = json.loads(run([*kubectl, "version", "--output=json"], limit=30))
+    say(f"  its Kubernetes version: {version['serverVersion']['gitVersion']}")
+
+
+def _argv(*arguments: str) -> tuple[str, ...]:
+    return (str(KUBECTL), f"--kubeconfig={places.KUBECONFIG}", *arguments)
+
+
+def _kubectl(*arguments: str) -> str:
+    return run(_argv(*arguments), limit=60)
+
+
+def _tell(say: Callable[[str], None], output: str) -> None:
+    for line in output.splitlines():
+        say(f"  {line}")
+
+
+_EPILOGUE = f"""
+The tenant's administrator: kubectl --kubeconfig tenant.conf get namespaces
+The management cluster:     export KUBECONFIG={places.KUBECONFIG}
+                            kubectl get tenantcontrolplanes,datastores,pods
+kubectl and kamaji:         . .venv/bin/activate
+The operator's log:         {places.LOGS}/operator.log
+Delete the tenant:          kubectl delete tenantcontrolplane {TENANT}
+Remove everything:          make clean"""
+
+if __name__ == "__main__":
+    main()
