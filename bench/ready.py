@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
-import sys
 import time
-import urllib.request
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +27,7 @@ from kamaji_core.kube import (
     config_from_kubeconfig,
 )
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES
-from sandbox import places
+from sandbox import operator, places
 from sandbox.store import wipe_prefix
 
 if TYPE_CHECKING:
@@ -39,7 +36,6 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMESPACE = "default"
 LIMIT_SECONDS = 180.0
-HEALTH_PORT = 18081
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,30 +64,6 @@ class Pair:
         return asdict(self)
 
 
-class Operator:
-    """`kamaji manager` inside the sandbox, as a child of this process."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        """Start it and wait until it works."""
-        command = [sys.executable, "-m", "sandbox", "exec", "--", sys.executable, "-m", "kamaji_core", "manager"]
-        command += [f"--health-probe-bind-address=:{HEALTH_PORT}"]
-        log = (places.LOGS / "bench-operator.log").open("ab")
-        with log:
-            self._process = await asyncio.to_thread(subprocess.Popen, command, stderr=log)
-        url = f"http://{places.NODE_ADDRESS}:{HEALTH_PORT}/readyz"
-        await _until(lambda: _answers(url), "the operator to work")
-
-    async def stop(self) -> None:
-        """Ask it to end, and wait for that."""
-        if self._process:
-            self._process.terminate()
-            await asyncio.to_thread(self._process.wait, 30)
-            self._process = None
-
-
 async def measure(runs: int, *, progress: Callable[[str], None]) -> list[Pair]:
     """Measure pairs of runs.
 
@@ -100,33 +72,32 @@ async def measure(runs: int, *, progress: Callable[[str], None]) -> list[Pair]:
         progress: told of each as it ends.
     """
     config = config_from_kubeconfig(places.KUBECONFIG.read_bytes())
-    operator = Operator()
     pairs: list[Pair] = []
     async with KubeClient(config) as client:
-        await operator.start()
+        await asyncio.to_thread(operator.start)
         try:
             await _apply_store(client)
             for number in range(1, runs + 1):
-                pair = await _pair(client, operator, f"bench-{number}")
+                pair = await _pair(client, f"bench-{number}")
                 pairs.append(pair)
                 progress(
                     f"{number}/{runs}: operator {pair.operator.total:.2f} s, floor {pair.floor:.2f} s, "
                     f"deletion {pair.deletion:.2f} s"
                 )
         finally:
-            await operator.stop()
+            await asyncio.to_thread(operator.stop)
     return pairs
 
 
-async def _pair(client: KubeClient, operator: Operator, name: str) -> Pair:
+async def _pair(client: KubeClient, name: str) -> Pair:
     run = await _operator_run(client, name)
     tenant = await client.get(TENANT_CONTROL_PLANES, name, NAMESPACE)
     deployment = await client.get(DEPLOYMENTS, name, NAMESPACE)
-    await operator.stop()
+    await asyncio.to_thread(operator.stop)
     await _delete_and_wait(client, DEPLOYMENTS, name, propagation="Foreground")
     wipe_prefix(f"/{tenant['status']['storage']['setup']['schema']}/")
     floor = await _floor_run(client, deployment)
-    await operator.start()
+    await asyncio.to_thread(operator.start)
     started = time.monotonic()
     await _delete_and_wait(client, TENANT_CONTROL_PLANES, name)
     return Pair(operator=run, floor=floor, deletion=time.monotonic() - started)
@@ -250,17 +221,6 @@ async def _until(condition: Callable[[], Any], what: str) -> None:
                 return
         await asyncio.sleep(0.05)
     raise TimeoutError(f"waited {LIMIT_SECONDS:.0f} s in vain for {what}")
-
-
-async def _answers(url: str) -> bool:
-    def ask() -> bool:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own health address
-                return bool(answer.status == 200)  # noqa: PLR2004 - HTTP's OK
-        except OSError:
-            return False
-
-    return await asyncio.to_thread(ask)
 
 
 def _belongs(obj: dict[str, Any], name: str) -> bool:

@@ -90,7 +90,7 @@ def test_a_pod_resolves_a_service_and_reaches_it(sandbox: SandboxCommand, pod: s
 def test_a_pod_reaches_the_api_and_the_store(sandbox: SandboxCommand, pod: str) -> None:
     """The two Services that a tenant's control plane depends on accept connections."""
     for name, port in (("kubernetes.default.svc", "443"), ("etcd.kamaji-system.svc", "2379")):
-        sandbox.kubectl("-n", NAMESPACE, "exec", pod, "--", "nc", "-w", "2", "-z", name, port)
+        sandbox.kubectl("-n", NAMESPACE, "exec", pod, "--", "sh", "-c", f"nc -w 2 {name} {port} </dev/null")
 
 
 def test_a_pod_is_limited(sandbox: SandboxCommand, pod: str) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: S607 - ip, nft, sleep and python are where the machine has them
 """Taking the sandbox down leaves nothing, in whatever state it was."""
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ V2_LINE = "20 1 0:20 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,ns
 def tree(root: Path, lines: list[str], controllers: str = "") -> Path:
     """A file tree with these mounts and, for version 2, these controllers."""
     (root / "proc/self").mkdir(parents=True)
-    (root / "proc/self/mountinfo").write_text("1 0 8:1 / / rw - ext4 /dev/vda rw\n" + "\n".join(lines) + "\n")
+    every = ["1 0 8:1 / / rw - ext4 /dev/vda rw", *lines]
+    (root / "proc/self/mountinfo").write_text("".join(f"{line}\n" for line in every))
     (root / "sys/fs/cgroup").mkdir(parents=True)
     (root / "sys/fs/cgroup/cgroup.controllers").write_text(controllers)
     return root

@@ -121,7 +121,7 @@ def test_borrowed_directories_are_absolute() -> None:
 
 
 def test_an_equal_file_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """kube-proxy ends when its file is written, so healing must not."""  # noqa: D403 - the program's name
+    """kube-proxy ends when its file is written, so healing must not."""
     monkeypatch.setattr(configuration, "CONFIGURATION", tmp_path / "configuration")
     monkeypatch.setattr(configuration, "AUDIT_LOG", tmp_path / "audit/audit.log")
     monkeypatch.setattr(configuration, "PROGRAMS", tmp_path / "programs")

@@ -1,3 +1,4 @@
+# ruff: noqa: S607 - sleep, sh and true are on every machine
 """A detached process is known by its id and its start time."""
 
 from __future__ import annotations
