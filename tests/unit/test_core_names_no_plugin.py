@@ -43,9 +43,7 @@ def test_no_plugin_is_named(path: Path) -> None:
 
 
 # `testing` starts the program etcd, which every API server needs, whatever drivers there are.
-@pytest.mark.parametrize(
-    "path", sources(without={"api", "testing"}), ids=lambda path: str(path.relative_to(ROOT))
-)
+@pytest.mark.parametrize("path", sources(without={"api", "testing"}), ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_compared_with_a_drivers_name(path: Path) -> None:
     """No string of the core equals a driver's NAME."""
     text = path.read_text()

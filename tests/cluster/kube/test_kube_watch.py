@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kamaji_core.kube import CONFIG_MAPS, GoneError, KubeClient, UnreachableError
-from kamaji_core.kube.config import ClusterConfig
+from kamaji_core.kube import CONFIG_MAPS, GoneError, KubeClient, UnreachableError, config_from_kubeconfig
 from kamaji_core.testing import ApiServer
 
 pytestmark = pytest.mark.real
@@ -28,9 +27,10 @@ async def test_every_change_in_order(client: KubeClient, namespace: str) -> None
     changed = await client.merge_patch(CONFIG_MAPS, "a", {"data": {"k": "2"}}, namespace)
     await client.delete(CONFIG_MAPS, "a", namespace)
     seen: list[tuple[str, str, int]] = []
-    async with asyncio.timeout(10), contextlib.aclosing(
-        client.watch(CONFIG_MAPS, namespace, resource_version=start)
-    ) as events:
+    async with (
+        asyncio.timeout(10),
+        contextlib.aclosing(client.watch(CONFIG_MAPS, namespace, resource_version=start)) as events,
+    ):
         async for event in events:
             obj = msgspec.json.decode(event.object)
             seen.append((event.type, obj["data"]["k"], int(obj["metadata"]["resourceVersion"])))
@@ -62,20 +62,26 @@ async def test_a_large_object_is_one_event(client: KubeClient, namespace: str) -
     """An object near etcd's limit arrives whole."""
     start = (await client.list(CONFIG_MAPS, namespace)).resource_version
     await client.create(CONFIG_MAPS, config_map(namespace, k="x" * 1_000_000))
-    async with asyncio.timeout(10), contextlib.aclosing(
-        client.watch(CONFIG_MAPS, namespace, resource_version=start)
-    ) as events:
+    async with (
+        asyncio.timeout(10),
+        contextlib.aclosing(client.watch(CONFIG_MAPS, namespace, resource_version=start)) as events,
+    ):
         event = await anext(events)
     assert len(msgspec.json.decode(event.object)["data"]["k"]) == 1_000_000
 
 
-async def test_a_version_that_is_not_kept(client: KubeClient, namespace: str) -> None:
-    """A version from before what the server keeps is gone."""
-    with pytest.raises(GoneError):
-        async with asyncio.timeout(10), contextlib.aclosing(
-            client.watch(CONFIG_MAPS, namespace, resource_version="1")
-        ) as events:
-            await anext(events)
+async def test_a_version_that_is_not_kept() -> None:
+    """A restarted server knows nothing from before its start: a version from then is gone."""
+    async with ApiServer() as server, KubeClient(config_from_kubeconfig(server.kubeconfig)) as client:
+        start = (await client.list(CONFIG_MAPS)).resource_version
+        await client.create(CONFIG_MAPS, config_map("default"))
+        await client.delete(CONFIG_MAPS, "a", "default")
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start)
+        watch = client.watch(CONFIG_MAPS, resource_version=start)
+        with pytest.raises(GoneError):
+            async with asyncio.timeout(10), contextlib.aclosing(watch) as events:
+                await anext(events)
 
 
 async def test_waiting_is_cancelled_at_once(client: KubeClient, namespace: str) -> None:
@@ -95,10 +101,10 @@ async def test_waiting_is_cancelled_at_once(client: KubeClient, namespace: str) 
             await task
 
 
-async def test_a_stopped_server_is_unreachable(config: ClusterConfig) -> None:
+async def test_a_stopped_server_is_unreachable() -> None:
     """A server that ends takes its watches with it, and refuses what comes after, in a sentence that names it."""
     async with ApiServer() as server:
-        async with KubeClient(_config(server)) as client:
+        async with KubeClient(config_from_kubeconfig(server.kubeconfig)) as client:
             start = (await client.list(CONFIG_MAPS)).resource_version
             watch = client.watch(CONFIG_MAPS, resource_version=start)
             waiting = asyncio.ensure_future(anext(watch, None))
@@ -112,9 +118,9 @@ async def test_a_stopped_server_is_unreachable(config: ClusterConfig) -> None:
             await watch.aclose()
 
 
-async def test_a_paused_server_is_a_time_out(config: ClusterConfig) -> None:
+async def test_a_paused_server_is_a_time_out() -> None:
     """A server that hangs while its connections stay open is unreachable after the limit, and recovers."""
-    async with ApiServer() as server, KubeClient(_config(server), timeout=1) as client:
+    async with ApiServer() as server, KubeClient(config_from_kubeconfig(server.kubeconfig), timeout=1) as client:
         start = (await client.list(CONFIG_MAPS)).resource_version
         server.process.pause()
         try:
@@ -129,9 +135,3 @@ async def test_a_paused_server_is_a_time_out(config: ClusterConfig) -> None:
                 with contextlib.suppress(UnreachableError):
                     await client.list(CONFIG_MAPS)
                     break
-
-
-def _config(server: ApiServer) -> ClusterConfig:
-    from kamaji_core.kube import config_from_kubeconfig
-
-    return config_from_kubeconfig(server.kubeconfig)

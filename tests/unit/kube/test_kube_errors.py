@@ -88,7 +88,12 @@ def test_null_causes_are_none() -> None:
 
 @pytest.mark.parametrize(
     ("headers", "details", "seconds"),
-    [({"Retry-After": "3"}, {}, 3.0), ({}, {"retryAfterSeconds": 5}, 5), ({}, {}, None), ({"Retry-After": "x"}, {}, None)],
+    [
+        ({"Retry-After": "3"}, {}, 3.0),
+        ({}, {"retryAfterSeconds": 5}, 5),
+        ({}, {}, None),
+        ({"Retry-After": "x"}, {}, None),
+    ],
 )
 def test_retry_after(headers: dict[str, str], details: dict[str, int], seconds: float | None) -> None:
     """The time that the server asks for is taken from its header, else from the body."""

@@ -31,7 +31,9 @@ def test_equal_quantities(one: object, other: object) -> None:
     assert same_value(CPU, other, one)
 
 
-@pytest.mark.parametrize(("one", "other"), [("1", "1001m"), ("1Ki", "1k"), ("x", "1"), ("", "0"), ("1Kx", "1"), (True, 1)])
+@pytest.mark.parametrize(
+    ("one", "other"), [("1", "1001m"), ("1Ki", "1k"), ("x", "1"), ("", "0"), ("1Kx", "1"), (True, 1)]
+)
 def test_different_quantities(one: object, other: object) -> None:
     """Another amount, or no amount, is not."""
     assert not same_value(CPU, one, other)

@@ -45,9 +45,7 @@ def test_a_later_list_reports_the_difference(store: Store[str], changes: list[Ch
     changes.clear()
     store.begin_list()
     store.replace({A: ("25", "a25"), ("n", "c"): ("26", "c26")}, set(), "30")
-    assert sorted(changes, key=str) == sorted(
-        [(A, "a10", "a25"), (B, "b21", None), (("n", "c"), None, "c26")], key=str
-    )
+    assert sorted(changes, key=str) == sorted([(A, "a10", "a25"), (B, "b21", None), (("n", "c"), None, "c26")], key=str)
 
 
 def test_what_cannot_be_decoded_is_not_gone(store: Store[str], changes: list[Change]) -> None:
@@ -142,7 +140,14 @@ def test_versions_that_are_no_numbers_prove_nothing(store: Store[str]) -> None:
 
 @pytest.mark.parametrize(
     ("version", "than", "newer"),
-    [("10", "9", True), ("9", "10", False), ("9", "9", False), ("", "9", False), (None, "9", False), ("9", None, False)],
+    [
+        ("10", "9", True),
+        ("9", "10", False),
+        ("9", "9", False),
+        ("", "9", False),
+        (None, "9", False),
+        ("9", None, False),
+    ],
 )
 def test_newer_is_a_matter_of_numbers(version: str | None, than: str | None, *, newer: bool) -> None:
     """Versions are compared as numbers, not as text."""

@@ -1,6 +1,7 @@
 """Long-lived tasks are started again, each for itself, and none is left behind."""
 
 import asyncio
+import itertools
 
 import pytest
 import structlog.testing
@@ -34,7 +35,7 @@ async def test_a_failing_task_is_started_again_and_disturbs_nobody() -> None:
             supervisor.start("failing", failing)
             supervisor.start("steady", steady)
             await sibling.wait()
-    pauses = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    pauses = [after - before for before, after in itertools.pairwise(starts)]
     assert 4 <= len(pauses) <= 8
     assert pauses[0] <= 0.5
     assert pauses[-1] > 4
@@ -68,7 +69,7 @@ async def test_a_task_that_lived_long_comes_back_soon() -> None:
     async with Supervisor() as supervisor:
         supervisor.start("well", mostly_well)
         await asyncio.sleep(1000)
-    pauses = [after - before - 100 for before, after in zip(starts, starts[1:], strict=False)]
+    pauses = [after - before - 100 for before, after in itertools.pairwise(starts)]
     assert max(pauses) <= 0.5
 
 

@@ -1,6 +1,7 @@
 """Workers handle different keys at a time, the same key never twice at a time, and survive what a handler raises."""
 
 import asyncio
+import itertools
 
 import pytest
 import structlog.testing
@@ -80,7 +81,7 @@ async def test_what_is_raised_is_logged_and_tried_again() -> None:
     queue.add("a")
     with structlog.testing.capture_logs() as logs:
         await run_workers(queue, handle, workers=1)
-    pauses = [after - before for before, after in zip(looks, looks[1:], strict=False)]
+    pauses = [after - before for before, after in itertools.pairwise(looks)]
     assert [0.5 <= pauses[0] <= 1, 1 <= pauses[1] <= 2, 2 <= pauses[2] <= 4] == [True] * 3
     assert [entry["event"] for entry in logs] == ["handling failed"] * 3
     assert all(entry["exc_info"] and entry["key"] == "a" for entry in logs)
