@@ -56,7 +56,7 @@ def is_zero(value: Any) -> bool:
 
 def is_added_by_server(name: str, value: Any) -> bool:
     """Tell whether the server itself puts this field into lists and maps that are otherwise owned as a whole."""
-    return value in _DEFAULTS_IN_ATOMICS.get(name, ())
+    return is_zero(value) or value in _DEFAULTS_IN_ATOMICS.get(name, ())
 
 
 def key_names(trail: Trail, elements: list[Any], owned: dict[str, Any] | None) -> tuple[str, ...]:
@@ -158,10 +158,10 @@ _DEFAULTS_IN_ATOMICS: dict[str, tuple[Any, ...]] = {
     "divisor": ("0",),  # of a resourceFieldRef
     "expirationSeconds": (3600,),  # of a projected service account token
     "protocol": ("TCP",),  # of a port in an EndpointSlice
-    "name": ("",),  # of the same
+    "matchPolicy": ("Equivalent",),  # of an admission policy's constraints
     "scope": ("*",),  # of a webhook's or an admission policy's rule
-    "apiGroup": ("", "rbac.authorization.k8s.io"),  # of a role binding's subject
-    "group": ("", "gateway.networking.k8s.io"),  # of a route's parent or backend
+    "apiGroup": ("rbac.authorization.k8s.io"),  # of a role binding's subject
+    "group": ("gateway.networking.k8s.io"),  # of a route's parent or backend
     "kind": ("Service", "Gateway"),  # of the same
     "weight": (1,),  # of a route's backend
 }

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from kamaji_datastore_etcd import EtcdDriver
-from kamaji_datastore_etcd.session import EtcdSession
 
 from kamaji_core.contracts import Claim, Credentials, StoreView, TlsMaterial
 from kamaji_core.pki import (
@@ -31,6 +29,8 @@ from kamaji_core.pki import (
     issue_certificate,
 )
 from kamaji_core.testing import EtcdServer, TlsFiles, program, write_key_pair
+from kamaji_datastore_etcd import EtcdDriver
+from kamaji_datastore_etcd.session import EtcdSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

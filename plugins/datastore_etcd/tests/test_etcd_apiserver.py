@@ -6,19 +6,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kamaji_datastore_etcd.driver import DIRECTORY
 
 from kamaji_core.contracts import SecretReferences, TenantView
 from kamaji_core.testing import ApiServer, write_private
+from kamaji_datastore_etcd.driver import DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from kamaji_core.contracts import Claim, StoreView
     from kamaji_datastore_etcd import EtcdDriver
     from kamaji_datastore_etcd.session import EtcdSession
-
-    from kamaji_core.contracts import Claim, StoreView
 
 pytestmark = pytest.mark.real
 

@@ -9,19 +9,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from kamaji_core.contracts import Claim, Credentials, ProbeKind, StoreError
 from kamaji_datastore_etcd.channels import Channels
 from kamaji_datastore_etcd.errors import AuthenticationDisabledError
 from kamaji_datastore_etcd.session import EtcdSession
 
-from kamaji_core.contracts import Claim, Credentials, ProbeKind, StoreError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kamaji_datastore_etcd import EtcdDriver
-
     from kamaji_core.contracts import StoreView
     from kamaji_core.testing import EtcdServer
+    from kamaji_datastore_etcd import EtcdDriver
 
 pytestmark = pytest.mark.real
 

@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kamaji_datastore_etcd import EtcdDriver, _proto, kamaji_datastores
-
 from kamaji_core.contracts import API_VERSION, DatastoreDriver
+from kamaji_datastore_etcd import EtcdDriver, _proto, kamaji_datastores
 
 PROTO = Path(_proto.__file__).parent / "etcd_wire.proto"
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from kamaji_core.contracts import Claim, ProbeKind
 from kamaji_datastore_etcd import errors
 from kamaji_datastore_etcd.errors import EtcdError, error_for
 from kamaji_datastore_etcd.rights import wanted_permission
 
-from kamaji_core.contracts import Claim, ProbeKind
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from kamaji_datastore_etcd.session import EtcdSession
-
     from kamaji_core.testing import EtcdServer
+    from kamaji_datastore_etcd.session import EtcdSession
 
 
 @pytest.mark.parametrize(

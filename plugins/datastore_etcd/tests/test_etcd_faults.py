@@ -6,20 +6,19 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+
+from kamaji_core.contracts import Claim, Credentials, ProbeKind, StoreError
+from kamaji_core.testing import free_port
 from kamaji_datastore_etcd import session as session_module
 from kamaji_datastore_etcd.channels import CALL_LIMIT
 from kamaji_datastore_etcd.errors import ConnectionRefusedByServerError, TimedOutError
 
-from kamaji_core.contracts import Claim, Credentials, ProbeKind, StoreError
-from kamaji_core.testing import free_port
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from kamaji_datastore_etcd.session import EtcdSession
-
     from kamaji_core.contracts import StoreView
     from kamaji_core.testing import EtcdServer
+    from kamaji_datastore_etcd.session import EtcdSession
 
     OpenSession = Callable[[StoreView], EtcdSession]
     MakeStore = Callable[..., StoreView]

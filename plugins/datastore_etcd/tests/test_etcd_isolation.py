@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from kamaji_datastore_etcd.errors import NoPasswordUserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kamaji_core.contracts import Claim, Credentials, StoreView
     from kamaji_datastore_etcd import EtcdDriver
     from kamaji_datastore_etcd.session import EtcdSession
-
-    from kamaji_core.contracts import Claim, Credentials, StoreView
 
 pytestmark = pytest.mark.real
 

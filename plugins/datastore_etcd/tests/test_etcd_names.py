@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kamaji_datastore_etcd.names import NameRefusedError, check_names, key_range
 
 from kamaji_core.contracts import Claim, ProbeKind
+from kamaji_datastore_etcd.names import NameRefusedError, check_names, key_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable

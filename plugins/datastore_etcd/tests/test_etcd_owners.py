@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kamaji_datastore_etcd.ownership import OwnershipError
 
 from kamaji_core.contracts import Claim, Credentials, StoreError
+from kamaji_datastore_etcd.ownership import OwnershipError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

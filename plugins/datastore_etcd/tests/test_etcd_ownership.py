@@ -7,6 +7,8 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
+from kamaji_core.contracts import Claim, ProbeKind
 from kamaji_datastore_etcd.ownership import (
     Found,
     OwnershipError,
@@ -21,8 +23,6 @@ from kamaji_datastore_etcd.ownership import (
     user_key,
 )
 from kamaji_datastore_etcd.rights import Permission, Rights, wanted_rights
-
-from kamaji_core.contracts import Claim, ProbeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

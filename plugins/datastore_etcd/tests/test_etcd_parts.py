@@ -11,9 +11,8 @@ from kamaji_core.contracts import Claim, ControlPlaneParts, Mount, RestartOn, Se
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kamaji_datastore_etcd import EtcdDriver
-
     from kamaji_core.contracts import StoreView
+    from kamaji_datastore_etcd import EtcdDriver
 
 _TENANT = TenantView(namespace="tenants", name="one", uid="uid", version="v1.37.1", replicas=2)
 _SECRETS = SecretReferences(credentials="one-datastore-certificate", config="one-datastore-config")

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kamaji_datastore_etcd.channels import Channels
-from kamaji_datastore_etcd.probe import judge
-from kamaji_datastore_etcd.session import PROBE_LIMIT, EtcdSession
-from kamaji_datastore_etcd.wire import ServerStatus
 
 from kamaji_core.contracts import ProbeKind
 from kamaji_core.pki import CertificateRequest, KeyPair, Usage, issue_certificate
 from kamaji_core.testing import free_port
+from kamaji_datastore_etcd.channels import Channels
+from kamaji_datastore_etcd.probe import judge
+from kamaji_datastore_etcd.session import PROBE_LIMIT, EtcdSession
+from kamaji_datastore_etcd.wire import ServerStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,20 +7,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from kamaji_core.contracts import Claim, Credentials
 from kamaji_datastore_etcd import wire
 from kamaji_datastore_etcd.channels import Channels
 from kamaji_datastore_etcd.errors import PermissionDeniedError
 from kamaji_datastore_etcd.session import EtcdSession
 
-from kamaji_core.contracts import Claim, Credentials
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kamaji_datastore_etcd import EtcdDriver
-
     from kamaji_core.contracts import StoreView
     from kamaji_core.testing import EtcdServer
+    from kamaji_datastore_etcd import EtcdDriver
 
 pytestmark = pytest.mark.real
 

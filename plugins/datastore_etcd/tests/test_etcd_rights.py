@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
+
 from kamaji_datastore_etcd.rights import Changes, Permission, Rights, changes_to, wanted_permission, wanted_rights
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ from kamaji_core.contracts import StoreView, TlsMaterial
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kamaji_datastore_etcd import EtcdDriver
-
     from kamaji_core.pki import KeyPair
+    from kamaji_datastore_etcd import EtcdDriver
 
 _FIELDS = {
     "ca_certificate": "spec.tlsConfig.certificateAuthority.certificate",
