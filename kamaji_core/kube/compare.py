@@ -88,8 +88,9 @@ def _compare_mapping(
         inner = ATOMIC if atomic else (owned or {}).get(f"f:{key}")
         if live.get(key) is not None:
             _compare(value, live[key], inner, (*trail, key), found)
-        # The server leaves out many zero values. That it took ours shows in our owning the field.
-        elif not (is_zero(value) and inner is not None):
+        # The server leaves out many zero values. That it took ours shows in our owning the field; but for an empty
+        # list, whose record it drops, and which never means anything else than none.
+        elif value != [] and not (is_zero(value) and inner is not None):
             found.append(written((*trail, key)))
     if atomic:
         extra = (key for key in live if key not in intent and not is_added_by_server(key, live[key]))

@@ -160,8 +160,8 @@ _DEFAULTS_IN_ATOMICS: dict[str, tuple[Any, ...]] = {
     "protocol": ("TCP",),  # of a port in an EndpointSlice
     "matchPolicy": ("Equivalent",),  # of an admission policy's constraints
     "scope": ("*",),  # of a webhook's or an admission policy's rule
-    "apiGroup": ("rbac.authorization.k8s.io"),  # of a role binding's subject
-    "group": ("gateway.networking.k8s.io"),  # of a route's parent or backend
+    "apiGroup": ("rbac.authorization.k8s.io",),  # of a role binding's subject
+    "group": ("gateway.networking.k8s.io",),  # of a route's parent or backend
     "kind": ("Service", "Gateway"),  # of the same
     "weight": (1,),  # of a route's backend
 }

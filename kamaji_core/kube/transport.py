@@ -6,10 +6,12 @@ a transport that hangs is a time-out and not a stuck pass.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
 import ssl
+import weakref
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
@@ -77,6 +79,7 @@ class HttpTransport:
         # Identity: next to the server, compressing costs both sides more than it saves.
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
         self._session: aiohttp.ClientSession | None = None
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     @contextlib.asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[Answer]:
@@ -103,14 +106,26 @@ class HttpTransport:
                 self._config.forget_token()
             yield _HttpAnswer(response, self, request.what)
         finally:
-            # A body that was read to its end has given its connection back already; any other is dropped.
+            # A body that was read to its end has given its connection back already; any other is dropped, without
+            # waiting for the server's part in ending TLS.
+            if response.connection is not None and response.connection.transport is not None:
+                response.connection.transport.abort()
             response.close()
 
     async def aclose(self) -> None:
         """Close all connections; the transport can be used again."""
         session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        if session is None:
+            return
+        await session.close()
+        # A call that was cancelled before its answer leaves a connection that waits for the server to end TLS with it.
+        for left in list(self._sockets):
+            with contextlib.suppress(OSError):
+                left.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                while any(left.fileno() >= 0 for left in self._sockets):  # noqa: ASYNC110 - a closed socket tells nobody
+                    await asyncio.sleep(_CLOSING_SECONDS / 100)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -118,7 +133,7 @@ class HttpTransport:
                 ssl=ssl_context(self._config),
                 limit=_CONNECTIONS,
                 keepalive_timeout=_KEEP_SECONDS,
-                socket_factory=_watched_socket,
+                socket_factory=self._socket,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
@@ -126,6 +141,11 @@ class HttpTransport:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        made = _watched_socket(address)
+        self._sockets.add(made)
+        return made
 
     @contextlib.contextmanager
     def translated(self, what: str) -> Iterator[None]:
@@ -226,7 +246,7 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def _watched_socket(address: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
+def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     """Make a socket whose dead peer is found within 60 s: 20 s of silence, then four probes, 10 s apart."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family=family, type=kind, proto=protocol)
@@ -243,3 +263,4 @@ _UNAUTHORIZED = 401
 _CONNECTIONS = 32
 """At most so many at once to one server; each watch holds one."""
 _KEEP_SECONDS = 30.0
+_CLOSING_SECONDS = 1.0
