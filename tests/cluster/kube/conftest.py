@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kamaji_core.kube import NAMESPACES, ClusterConfig, KubeClient, config_from_kubeconfig
-from kamaji_core.testing import ApiServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kamaji_core.testing import ApiServer
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import pytest
@@ -21,6 +20,9 @@ from kamaji_core.kube import (
     run_workers,
 )
 from kamaji_core.testing import ApiServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.real
 
@@ -44,7 +46,7 @@ class Follower:
 
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self.changes: list[Change] = []
-        self.changed = asyncio.Condition()
+        self.changed = asyncio.Event()
         self.informer: Informer[str] = Informer(
             client,
             CONFIG_MAPS,
@@ -57,6 +59,7 @@ class Follower:
     def note(self, key: Key, before: str | None, after: str | None) -> None:
         """Remember a change."""
         self.changes.append((key, before, after))
+        self.changed.set()
 
     @property
     def known(self) -> dict[str, str]:
@@ -67,7 +70,8 @@ class Follower:
         """Wait until something holds, and fail when it does not in time."""
         async with asyncio.timeout(seconds):
             while not condition():
-                await asyncio.sleep(0.02)
+                self.changed.clear()
+                await self.changed.wait()
 
 
 @contextlib.asynccontextmanager
@@ -121,6 +125,11 @@ async def test_own_writes_are_there_at_once(client: KubeClient, namespace: str) 
 async def test_many_writers_and_no_step_back(client: KubeClient, namespace: str) -> None:
     """While two write the same object, one of them folding in its answers, the versions reported only grow."""
     versions: list[int] = []
+    changed = asyncio.Event()
+
+    def note(_key: Key, _before: int | None, after: int | None) -> None:
+        versions.append(after or 0)
+        changed.set()
 
     def version_of(raw: msgspec.Raw) -> int:
         return int(msgspec.json.decode(raw)["metadata"]["resourceVersion"])
@@ -129,7 +138,7 @@ async def test_many_writers_and_no_step_back(client: KubeClient, namespace: str)
         client,
         CONFIG_MAPS,
         decode=version_of,
-        on_change=lambda _key, _before, after: versions.append(after or 0),
+        on_change=note,
         namespace=namespace,
     )
     await client.create(CONFIG_MAPS, config_map(namespace, "a", "0"))
@@ -146,7 +155,8 @@ async def test_many_writers_and_no_step_back(client: KubeClient, namespace: str)
     last = version_of(msgspec.Raw(msgspec.json.encode(await client.get(CONFIG_MAPS, "a", namespace))))
     async with asyncio.timeout(10):
         while versions[-1] != last:
-            await asyncio.sleep(0.02)
+            changed.clear()
+            await changed.wait()
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -191,7 +201,7 @@ class Cutter:
         self.port = 0
         self.connections = 0
 
-    async def __aenter__(self) -> Cutter:
+    async def __aenter__(self) -> Self:
         """Listen."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -247,6 +257,7 @@ async def test_the_whole_chain(client: KubeClient, namespace: str) -> None:
     """Supervisor, informer, queue and workers together bring an object to what is wanted, and then rest."""
     queue: WorkQueue[Key] = WorkQueue()
     passes = 0
+    rested = asyncio.Event()
     informer = Informer[str](
         client,
         CONFIG_MAPS,
@@ -261,6 +272,8 @@ async def test_the_whole_chain(client: KubeClient, namespace: str) -> None:
         passes += 1
         if informer.store.get(key) not in (None, "wanted"):
             informer.put(await client.apply(CONFIG_MAPS, config_map(*key, "wanted")))
+        if sorted(informer.store.values()) == ["wanted"] * 3:
+            rested.set()
 
     async with Supervisor() as supervisor:
         supervisor.start("informer", informer.run)
@@ -268,8 +281,7 @@ async def test_the_whole_chain(client: KubeClient, namespace: str) -> None:
         for name in ("a", "b", "c"):
             await client.create(CONFIG_MAPS, config_map(namespace, name, "other"))
         async with asyncio.timeout(20):
-            while sorted(informer.store.values()) != ["wanted"] * 3 or len(queue):
-                await asyncio.sleep(0.02)
+            await rested.wait()
         seen = await client.list(CONFIG_MAPS, namespace)
     assert {msgspec.json.decode(item)["data"]["v"] for item in seen.items} == {"wanted"}
     assert passes <= 9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -25,7 +25,9 @@ from kamaji_core.kube import (
     config_from_kubeconfig,
 )
 from kamaji_core.kube.config import ClusterConfig
-from kamaji_core.testing import ApiServer
+
+if TYPE_CHECKING:
+    from kamaji_core.testing import ApiServer
 
 pytestmark = pytest.mark.real
 

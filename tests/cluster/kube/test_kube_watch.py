@@ -103,19 +103,18 @@ async def test_waiting_is_cancelled_at_once(client: KubeClient, namespace: str) 
 
 async def test_a_stopped_server_is_unreachable() -> None:
     """A server that ends takes its watches with it, and refuses what comes after, in a sentence that names it."""
-    async with ApiServer() as server:
-        async with KubeClient(config_from_kubeconfig(server.kubeconfig)) as client:
-            start = (await client.list(CONFIG_MAPS)).resource_version
-            watch = client.watch(CONFIG_MAPS, resource_version=start)
-            waiting = asyncio.ensure_future(anext(watch, None))
-            await client.raw("/readyz")
-            await asyncio.to_thread(server.stop)
-            async with asyncio.timeout(10):
-                with contextlib.suppress(UnreachableError):  # a server that ends in order just closes
-                    assert await waiting is None
-            with pytest.raises(UnreachableError, match=f"no connection to {server.url}: .*refused"):
-                await client.list(CONFIG_MAPS)
-            await watch.aclose()
+    async with ApiServer() as server, KubeClient(config_from_kubeconfig(server.kubeconfig)) as client:
+        start = (await client.list(CONFIG_MAPS)).resource_version
+        watch = client.watch(CONFIG_MAPS, resource_version=start)
+        waiting = asyncio.ensure_future(anext(watch, None))
+        await client.raw("/readyz")
+        await asyncio.to_thread(server.stop)
+        async with asyncio.timeout(10):
+            with contextlib.suppress(UnreachableError):  # a server that ends in order just closes
+                assert await waiting is None
+        with pytest.raises(UnreachableError, match=f"no connection to {server.url}: .*refused"):
+            await client.list(CONFIG_MAPS)
+        await watch.aclose()
 
 
 async def test_a_paused_server_is_a_time_out() -> None:

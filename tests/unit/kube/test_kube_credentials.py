@@ -61,7 +61,7 @@ def test_a_certificate_from_a_program_stays_in_memory(tmp_path: Path, monkeypatc
 
 def test_a_program_that_fails(tmp_path: Path) -> None:
     """The program's own words stand in the sentence."""
-    with pytest.raises(ConfigError, match="exec plugin gave no credentials: .*no such account"):
+    with pytest.raises(ConfigError, match=r"exec plugin gave no credentials: .*no such account"):
         config_from_kubeconfig(kubeconfig(plugin(tmp_path, {}, code=1)))
 
 
