@@ -94,10 +94,12 @@ def test_the_tenants_api_server_answers(tenant: Tenant) -> None:
 
 def test_it_answers_under_its_service_name(tenant: Tenant, management: SandboxCommand) -> None:
     """Inside the management cluster, as a pod there would ask: the certificate holds the name."""
-    inside = management.execute("kamaji", "kubeconfig", f"--namespace={NAMESPACE}", "--key=super-admin.svc", "shop").stdout
+    inside = management.execute(
+        "kamaji", "kubeconfig", f"--namespace={NAMESPACE}", "--key=super-admin.svc", "shop"
+    ).stdout
     assert "server: https://shop.tenant-test.svc:6443" in inside
-    command = "cat >/dev/shm/shop.svc && kubectl --kubeconfig /dev/shm/shop.svc get --raw /readyz; rm /dev/shm/shop.svc"
-    assert management.execute("sh", "-c", command, sends=inside).stdout == "ok"
+    script = "cat >/dev/shm/shop.svc && kubectl --kubeconfig /dev/shm/shop.svc get --raw /readyz; rm /dev/shm/shop.svc"
+    assert management.execute("sh", "-c", script, sends=inside).stdout == "ok"
 
 
 def test_its_controller_manager_works(tenant: Tenant) -> None:

@@ -115,6 +115,7 @@ def test_what_others_own_or_we_own_otherwise_is_none() -> None:
         owned(fields, manager="kubectl"),
         owned(fields, operation="Update"),
         owned({"f:status": {"f:ready": {}}}, subresource="status"),
+        owned(fields, subresource="scale"),
         owned({"f:status": {"f:ready": {}}}),
     )
     assert compare({"a": 1}, {"a": 1, "b": 2}, *entries) == []
