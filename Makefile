@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kamaji-sandbox
 PACKAGES := $(CACHE)/debian/installed
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
-LEFTOVERS := $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+LEFTOVERS := $(VENV) tenant.conf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 .PHONY: help venv programs demo sandbox-up sandbox-down test lint clean distclean
 

@@ -18,6 +18,7 @@ import structlog
 from kamaji_core.api import labels as wire
 from kamaji_core.api.datastore import DataStore
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
+from kamaji_core.boot import BootQueue, is_starting, width_for
 from kamaji_core.certificates import SecretFacts, read_secret
 from kamaji_core.datastore import DataStoreController, OpenStores
 from kamaji_core.health import serve_health
@@ -26,9 +27,11 @@ from kamaji_core.kube import (
     DEPLOYMENTS,
     SECRETS,
     SERVICES,
+    ApiError,
     ClusterConfig,
     Informer,
     KubeClient,
+    Resource,
     Supervisor,
     WorkQueue,
     keep_own_managed_fields,
@@ -48,6 +51,7 @@ log = structlog.get_logger()
 STORE_USED_DELAY_SECONDS = 1.0
 """How long a change of a store's users is held back for others to join it."""
 
+NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
 OWNED = f"{wire.PROJECT_LABEL}={wire.PROJECT}"
 
 
@@ -58,11 +62,13 @@ class Settings:
     Args:
         default_store: the DataStore of tenants that name none; empty for no default.
         tenant_workers: how many tenants are worked on at a time.
+        boot_width: how many control planes may start at once; 0 takes it from the nodes' cores.
         health_address: `host:port` of the health endpoint; an empty host means all addresses, empty means none.
     """
 
     default_store: str = ""
     tenant_workers: int = 8
+    boot_width: int = 0
     health_address: str = ":8081"
 
 
@@ -80,6 +86,7 @@ class Manager:
         self._settings = settings
         self._tenant_queue: WorkQueue[TenantKey] = WorkQueue()
         self._store_queue: WorkQueue[str] = WorkQueue()
+        self._boot = BootQueue(wake=self._tenant_queue.add, width=settings.boot_width)
         self._stores = OpenStores()
         self._tenancy = Tenancy(
             default_store=settings.default_store,
@@ -131,6 +138,7 @@ class Manager:
             ),
             stores=self._stores,
             tenancy=self._tenancy,
+            boot=self._boot,
             remember=self._remember,
             now=_now,
         )
@@ -174,12 +182,28 @@ class Manager:
             await _until_stopped(stop, asyncio.gather(*(informer.synced.wait() for informer in informers)))
             if stop.is_set():
                 return
+            stack.callback(self._boot.aclose)
+            await self._prepare_boots()
             supervisor.start("datastores", self._work_on_stores)
             supervisor.start("tenants", self._work_on_tenants)
             self._ready.set()
             log.info("working", tenants=len(self._tenants.store), datastores=len(self._data_stores.store))
             await stop.wait()
             log.info("stopping")
+
+    async def _prepare_boots(self) -> None:
+        """Set how many may start at once, and count those that are starting already."""
+        if self._settings.boot_width == 0:
+            try:
+                listing = await self._client.list(NODES)
+                nodes = [msgspec.json.decode(item) for item in listing.items]
+            except ApiError as error:
+                log.warning("cannot list the nodes to find how many tenants may start at once", error=str(error))
+                nodes = []
+            self._boot.set_width(width_for(nodes))
+        for key, deployment in self._deployments.store.items():
+            if is_starting(deployment):
+                self._boot.hold(key)
 
     async def _work_on_stores(self) -> None:
         await run_workers(self._store_queue, self._store_controller.reconcile, workers=2)

@@ -61,6 +61,7 @@ class TenantReason(enum.StrEnum):
     READY = "Ready"
     PENDING = "Pending"
     SLEEPING = "Sleeping"
+    QUEUED = "Queued"
     SPECIFICATION_INVALID = "SpecificationInvalid"
     DATA_STORE_MISSING = "DataStoreMissing"
     DATA_STORE_NOT_READY = "DataStoreNotReady"

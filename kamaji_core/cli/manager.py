@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     help="Tenants worked on at a time.",
 )
 @click.option(
+    "--max-concurrent-boots",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="two for each core of the schedulable nodes",
+    help="Control planes that may start at once; the others wait with the reason Queued.",
+)
+@click.option(
     "--health-probe-bind-address",
     default=":8081",
     show_default=True,
@@ -50,6 +57,7 @@ def manager(
     kubeconfig_path: str | None,
     datastore: str,
     max_concurrent_tcp_reconciles: int,
+    max_concurrent_boots: int,
     health_probe_bind_address: str,
     log_level: str,
     log_format: str,
@@ -68,6 +76,7 @@ def manager(
     settings = Settings(
         default_store=datastore,
         tenant_workers=max_concurrent_tcp_reconciles,
+        boot_width=max_concurrent_boots,
         health_address=health_probe_bind_address,
     )
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from kamaji_core.api.tenant_status import VersionStatus
+from kamaji_core.boot import BootQueue, Urgency
 from kamaji_core.contracts import StoreError
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 from kamaji_core.tenant.act import Actor, Failure
@@ -16,8 +18,8 @@ from kamaji_core.tenant.deletion import delete
 from kamaji_core.tenant.facts import Caches, Facts, gather
 from kamaji_core.tenant.judge import assess
 from kamaji_core.tenant.material import make_material
-from kamaji_core.tenant.plan import plan
-from kamaji_core.tenant.report import Outcome, status_patch
+from kamaji_core.tenant.plan import Apply, Change, plan
+from kamaji_core.tenant.report import Outcome, status_patch, version_status
 from kamaji_core.tenant.signing import with_private_material
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class TenantController:
         caches: their cached objects.
         stores: the open stores.
         tenancy: which tenants are ours and where their data is.
+        boot: whose turn it is to start.
         remember: folds an own write's answer into the caches.
         now: the present time, UTC.
     """
@@ -62,6 +65,7 @@ class TenantController:
         caches: Caches,
         stores: OpenStores,
         tenancy: Tenancy,
+        boot: BootQueue,
         remember: Callable[[Mapping[str, Any]], None],
         now: Callable[[], datetime],
     ) -> None:
@@ -71,6 +75,7 @@ class TenantController:
         self._caches = caches
         self._stores = stores
         self._tenancy = tenancy
+        self._boot = boot
         self._remember = remember
         self._now = now
         self._actor = Actor(client, remember=remember)
@@ -90,6 +95,7 @@ class TenantController:
         """
         tenant = self._tenants.get(key)
         if tenant is None or not self._tenancy.owns(tenant):
+            self._boot.release(key)
             return None
         with structlog.contextvars.bound_contextvars(namespace=key[0], tenant=key[1]):
             store_name = self._tenancy.store_of(tenant)
@@ -99,12 +105,16 @@ class TenantController:
                 return None
             facts = gather(tenant, caches=self._caches, store_name=store_name, store=store)
             if tenant.metadata.deletion_timestamp:
+                self._boot.release(key)
                 return await delete(self._client, facts, now=self._now())
-            outcome = await self._waves(facts)
+            outcome = await self._waves(key, facts)
+            if version_status(outcome) in {VersionStatus.READY, VersionStatus.SLEEPING}:
+                self._boot.release(key)
             await self._report(outcome)
             return self._next_look(outcome)
 
-    async def _waves(self, facts: Facts) -> Outcome:
+    async def _waves(self, key: TenantKey, facts: Facts) -> Outcome:
+        queued = 0
         for _ in range(MAX_WAVES):
             now = self._now()
             assessment = assess(facts, now=now)
@@ -112,15 +122,24 @@ class TenantController:
                 return Outcome(facts=facts, assessment=assessment)
             facts = await with_private_material(self._client, facts, assessment)
             material = await make_material(facts, assessment, now=now)
-            changes = plan(facts, assessment, material)
+            changes, queued = self._paced(key, facts, plan(facts, assessment, material))
             if not changes:
-                return Outcome(facts=facts, assessment=assessment, store_error=material.store_error)
+                return Outcome(facts=facts, assessment=assessment, store_error=material.store_error, queued=queued)
             log.info("acting", changes=[type(change).__name__ for change in changes])
             answer = await self._actor.carry_out(facts, changes)
             facts = answer.facts
             if answer.failures:
                 return Outcome(facts=facts, assessment=assess(facts, now=now), failures=answer.failures)
-        return Outcome(facts=facts, assessment=assess(facts, now=self._now()))
+        return Outcome(facts=facts, assessment=assess(facts, now=self._now()), queued=queued)
+
+    def _paced(self, key: TenantKey, facts: Facts, changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], int]:
+        """Hold back what would start pods before the tenant's turn; gives the rest and the tenant's place."""
+        if not any(isinstance(change, Apply) and change.starts_pods for change in changes):
+            return changes, 0
+        place = self._boot.admit(key, Urgency.CHANGE if facts.provisioned else Urgency.CREATION)
+        if place == 0:
+            return changes, 0
+        return tuple(change for change in changes if not (isinstance(change, Apply) and change.starts_pods)), place
 
     async def _report(self, outcome: Outcome) -> None:
         patch = status_patch(outcome, now=self._now())

@@ -7,7 +7,7 @@ Deployment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kamaji_core.api import labels as wire
@@ -61,11 +61,13 @@ class Apply:
         resource: what kind of object.
         manifest: exactly our fields.
         because: the differences that made it necessary; empty for a new object.
+        starts_pods: it makes control plane pods start, which is done at the tenant's turn alone.
     """
 
     resource: Resource
     manifest: Mapping[str, Any]
     because: tuple[str, ...] = ()
+    starts_pods: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,15 @@ def _deployment(facts: Facts, assessment: Assessment) -> tuple[Apply, ...]:
     if address is None or parts is None or not complete or assessment.ensure_due:
         return ()
     inputs = DeploymentInputs(tenant=facts.tenant, address=address, secrets=facts.secrets, parts=(parts,))
-    return _apply(DEPLOYMENTS, deployment(inputs), facts.deployment)
+    changes = _apply(DEPLOYMENTS, deployment(inputs), facts.deployment)
+    return tuple(replace(change, starts_pods=_starts_pods(change, facts.deployment)) for change in changes)
+
+
+def _starts_pods(change: Apply, live: Mapping[str, Any] | None) -> bool:
+    wanted = change.manifest["spec"]["replicas"]
+    present = live["spec"].get("replicas", 1) if live else 0
+    template = any(path.startswith("spec.template") for path in change.because)
+    return wanted > 0 and (wanted > present or template)
 
 
 def store_parts(facts: Facts, claim: Claim) -> ControlPlaneParts | None:

@@ -55,12 +55,14 @@ class Outcome:
         assessment: the last judgement.
         failures: what could not be written.
         store_error: why no store credentials could be made.
+        queued: its place among those that wait to start, as it was when it came; 0 when it does not wait.
     """
 
     facts: Facts
     assessment: Assessment
     failures: tuple[Failure, ...] = ()
     store_error: StoreError | None = None
+    queued: int = 0
 
 
 def status_patch(outcome: Outcome, *, now: datetime) -> dict[str, Any] | None:
@@ -198,6 +200,9 @@ def _available(outcome: Outcome) -> _Verdict:
     if problem:
         return _Verdict(problem.reason, problem.message)
     deployment = outcome.facts.deployment
+    if outcome.queued and not _serves(deployment):
+        message = f"It waits for its turn to start; it came as number {outcome.queued} of those that wait."
+        return _Verdict(TenantReason.QUEUED, message)
     if deployment is None:
         return _Verdict(TenantReason.PENDING, "The Deployment does not exist yet.")
     wanted = outcome.facts.tenant.spec.control_plane.deployment.replicas
@@ -206,6 +211,10 @@ def _available(outcome: Outcome) -> _Verdict:
         return _Verdict(TenantReason.SLEEPING, "Scaled to no replicas: set spec.controlPlane.deployment.replicas.")
     message = f"{ready} of {wanted} control plane pods are available."
     return _Verdict(TenantReason.READY if ready else TenantReason.PENDING, message, true=bool(ready))
+
+
+def _serves(deployment: Mapping[str, Any] | None) -> bool:
+    return bool(deployment and deployment.get("status", {}).get("availableReplicas"))
 
 
 class _StatusWriter:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from kamaji_core.api.crds import crd_manifests
@@ -89,14 +90,15 @@ class Cluster:
     kubeconfig: bytes
 
     @contextlib.asynccontextmanager
-    async def operator(self) -> AsyncIterator[Operator]:
-        """Run an operator until the context is left."""
+    async def operator(self, **changes: Any) -> AsyncIterator[Operator]:
+        """Run an operator until the context is left; all tenants may start at once unless something else is asked."""
+        settings = Settings(**{"health_address": "", "boot_width": 10_000, **changes})
         config = config_from_kubeconfig(self.kubeconfig)
         http = HttpTransport(config, user_agent="kamaji/test")
         transport = CountingTransport(http)
         stop = asyncio.Event()
         async with KubeClient(config, transport=transport) as client:
-            manager = Manager(client, plugins=load_plugins(), settings=Settings(health_address=""))
+            manager = Manager(client, plugins=load_plugins(), settings=settings)
             running = asyncio.create_task(manager.run(stop))
             try:
                 await until(lambda: manager.ready, "the operator to work", running)
@@ -133,6 +135,11 @@ class Cluster:
         """Tell that the Deployment's pods are ready, as its controller would with a node."""
         await until(lambda: self.has(DEPLOYMENTS, namespace, name), f"Deployment {name}")
         await self.client.merge_patch(DEPLOYMENTS, name, {"status": READY}, namespace, subresource="status")
+
+    @staticmethod
+    def decode(item: Any) -> dict[str, Any]:
+        """An object of a listing."""
+        return dict(msgspec.json.decode(item))
 
     async def has(self, resource: Any, namespace: str | None, name: str) -> bool:
         """Whether an object exists."""

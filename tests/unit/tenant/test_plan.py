@@ -170,3 +170,29 @@ def test_names_at_the_store_follow_status_then_secret_then_specification_then_ui
     spec = msgspec.structs.replace(spec, data_store_schema="other", data_store_username="")
     course.facts = replace(course.facts, tenant=msgspec.structs.replace(course.facts.tenant, spec=spec))
     assert (course.assess().claim.schema, course.assess().claim.user) == ("asked", "asker")
+
+
+def scaled(facts: Facts, replicas: int) -> Facts:
+    """Another number of control plane pods is asked for."""
+    deployment = msgspec.structs.replace(facts.tenant.spec.control_plane.deployment, replicas=replicas)
+    control_plane = msgspec.structs.replace(facts.tenant.spec.control_plane, deployment=deployment)
+    spec = msgspec.structs.replace(facts.tenant.spec, control_plane=control_plane)
+    return replace(facts, tenant=msgspec.structs.replace(facts.tenant, spec=spec))
+
+
+@pytest.mark.parametrize(("before", "after", "starts"), [(1, 3, True), (1, 0, False), (0, 1, True), (3, 1, False)])
+def test_only_what_starts_pods_waits_for_its_turn(course: Any, before: int, after: int, *, starts: bool) -> None:
+    """Scaling down and falling asleep happen at once."""
+    course.facts = scaled(course.facts, before)
+    course.settle()
+    course.facts = scaled(course.facts, after)
+    (change,) = course.plan()
+    assert change.starts_pods is starts
+
+
+def test_another_version_starts_pods(course: Any) -> None:
+    """A rollout is a start."""
+    course.settle()
+    course.facts = with_version("v1.37.2")(course.facts)
+    changes = course.plan()
+    assert [change.starts_pods for change in changes if change.manifest["kind"] == "Deployment"] == [True]

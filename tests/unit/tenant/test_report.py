@@ -166,6 +166,15 @@ def test_a_stores_refusal_reaches_the_condition_unchanged(course: Any) -> None:
     assert told["MaterialReady"].status == "True"
 
 
+def test_a_waiting_tenant_tells_its_place(course: Any) -> None:
+    """The place at which it came, so that it is written once and not as it moves."""
+    course.settle()
+    course.facts = replace(course.facts, deployment=None)
+    found = {condition.type: condition for condition in conditions(outcome(course, queued=7), now=NOW)}
+    assert (found["Ready"].status, found["Ready"].reason) == ("False", "Queued")
+    assert "number 7" in found["ControlPlaneAvailable"].message
+
+
 def test_a_refused_write_is_told(course: Any) -> None:
     """The API server's sentence stands in MaterialReady."""
     error = ServerError("create Secret team-a/shop-ca", status=500, message="etcd is slow")
