@@ -29,6 +29,12 @@ CERTIFICATE_LIFECYCLE_LABEL = "kamaji.clastix.io/certificate_lifecycle_controlle
 CHECKSUM_ANNOTATION = "kamaji.clastix.io/checksum"
 """MD5 over an object's values in the order of their keys; written for readers, never judged by."""
 
+ROTATE_ANNOTATION = "certs.kamaji.clastix.io/rotate"
+"""On Secrets of certificates: empty asks for new content; a time tells when that was done."""
+
+PAUSED_ANNOTATION = "kamaji.clastix.io/paused"
+"""Its presence alone stops all work on an object, but for its deletion."""
+
 COMPONENT_DIGEST_PREFIX = "component.kamaji.clastix.io/"
 """Prefix of the pod template's digests: Kamaji's are labels, ours annotations."""
 

@@ -71,3 +71,25 @@ def supported_version(text: str) -> KubernetesVersion:
     if version.major != 1 or not OLDEST_MINOR <= version.minor <= NEWEST_MINOR:
         raise VersionError(f"{text} is not supported: choose a version from {SUPPORTED}.")
     return version
+
+
+def check_change(installed: str, wanted: str) -> None:
+    """Check that a running control plane may move from one version to another.
+
+    Kubernetes supports neither going back nor leaving out a minor (its version skew policy): stored objects and
+    kubelets could not follow.
+
+    Raises:
+        VersionError: when it may not.
+    """
+    before, after = parse_version(installed), parse_version(wanted)
+    if _order(after) < _order(before):
+        raise VersionError(f"{after} is older than {before}, which runs: a control plane cannot go back; set {before}.")
+    if after.minor > before.minor + 1:
+        following = f"v{before.major}.{before.minor + 1}"
+        raise VersionError(f"{after} leaves out a minor version after {before}, which runs: go to {following} first.")
+
+
+def _order(version: KubernetesVersion) -> tuple[int, int, int, bool, str]:
+    # A release comes after its pre-releases.
+    return version.major, version.minor, version.patch, not version.prerelease, version.prerelease

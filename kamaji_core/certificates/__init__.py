@@ -5,7 +5,7 @@ business of `kamaji_core.tenant`.
 """
 
 from kamaji_core.certificates.facts import KubeconfigFacts, SecretFacts, checksum, read_secret, secret_data
-from kamaji_core.certificates.judge import Action, Judgement, Verdict, judge
+from kamaji_core.certificates.judge import Action, Judgement, Verdict, judge, rotation_requested
 from kamaji_core.certificates.material import (
     AUTHORITIES,
     AuthorityWanted,
@@ -41,6 +41,7 @@ __all__ = [
     "issue_service_account_key",
     "judge",
     "read_secret",
+    "rotation_requested",
     "secret_data",
     "wanted_material",
 ]

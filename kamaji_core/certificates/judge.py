@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kamaji_core.api import labels as wire
 from kamaji_core.certificates.material import (
     AUTHORITIES,
     REFERENCE_CERTIFICATE,
@@ -160,6 +161,8 @@ def _judge_signed(
         return Verdict(wanted=wanted, action=Action.WAIT, reason="NoAuthority", message=message)
     if secret is None:
         return _issue(wanted, "Missing", "It does not exist yet.")
+    if rotation_requested(secret):
+        return _issue(wanted, "RotationRequested", "Its rotation was asked for.")
     renewals: list[datetime] = []
     for held in _held(wanted, secret):
         try:
@@ -173,6 +176,11 @@ def _judge_signed(
                 return _issue(wanted, reason, f"{held.what} {message}.")
         renewals.append(renew_at)
     return Verdict(wanted=wanted, action=Action.KEEP, renew_at=min(renewals))
+
+
+def rotation_requested(secret: SecretFacts) -> bool:
+    """Whether somebody asked for new content: the annotation is there and empty."""
+    return secret.annotations.get(wire.ROTATE_ANNOTATION) == ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kamaji_core.api import labels as wire
+from kamaji_core.api.tenant_control_plane import ServiceType
 from kamaji_core.render.owned import owned_metadata
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ def service(tenant: TenantControlPlane) -> dict[str, Any]:
     """Build the Service; its cluster IP is the API server's to choose."""
     wanted = tenant.spec.control_plane.service
     port = tenant.spec.network_profile.port
+    entry: dict[str, Any] = {"name": "kube-apiserver", "protocol": "TCP", "port": port, "targetPort": port}
+    if wanted.service_type == ServiceType.NODE_PORT:
+        entry["nodePort"] = port  # the endpoint that nodes are told has one port
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -27,6 +31,6 @@ def service(tenant: TenantControlPlane) -> dict[str, Any]:
         "spec": {
             "type": wanted.service_type,
             "selector": {wire.NAME_LABEL: tenant.metadata.name},
-            "ports": [{"name": "kube-apiserver", "protocol": "TCP", "port": port, "targetPort": port}],
+            "ports": [entry],
         },
     }

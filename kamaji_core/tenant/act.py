@@ -101,8 +101,8 @@ class Actor:
                 return await self._add_finalizer(facts)
             case CreateSecret(manifest=manifest):
                 return await self._create_or_adopt(manifest)
-            case ReplaceSecret(manifest=manifest):
-                return await self._client.replace(SECRETS, dict(manifest))
+            case ReplaceSecret(manifest=manifest, dropped=dropped):
+                return await self._replace(manifest, dropped)
             case Apply(resource=resource, manifest=manifest):
                 return await self._client.apply(resource, dict(manifest), field_manager=wire.FIELD_OWNER)
 
@@ -115,6 +115,13 @@ class Actor:
             }
         }
         return await self._client.merge_patch(TENANT_CONTROL_PLANES, metadata.name, patch, metadata.namespace)
+
+    async def _replace(self, manifest: Mapping[str, Any], dropped: tuple[str, ...]) -> Mapping[str, Any]:
+        # A patch, so that others' labels and annotations stay; the resourceVersion in it is the precondition.
+        metadata = manifest["metadata"]
+        kept = {name: metadata[name] for name in ("resourceVersion", "labels", "annotations", "ownerReferences")}
+        patch = {"metadata": kept, "data": {**dict.fromkeys(dropped), **manifest["data"]}}
+        return await self._client.merge_patch(SECRETS, metadata["name"], patch, metadata["namespace"])
 
     async def _create_or_adopt(self, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
         try:

@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from kamaji_core.api import labels as wire
+from kamaji_core.certificates import rotation_requested
 from kamaji_core.certificates.judge import RENEWAL_FRACTION
 from kamaji_core.contracts import Claim
 from kamaji_core.pki import CertificateError, read_certificate
@@ -41,6 +42,8 @@ def credentials_due(facts: Facts, now: datetime) -> bool:
     """Whether the driver must be asked for credentials: none yet, for another state of the store, or ending."""
     config, files = facts.secrets.get(STORE_CONFIG), facts.secrets.get(STORE_CERTIFICATE)
     if config is None or files is None:
+        return True
+    if rotation_requested(files):
         return True
     view = facts.store.view if facts.store else None
     if view and files.annotations.get(wire.STORE_DIGEST_ANNOTATION) != view.content_digest:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kamaji_core.api.conditions import TenantCondition, TenantReason
 from kamaji_core.api.rules import tenant_problems
+from kamaji_core.api.versions import VersionError, check_change
 from kamaji_core.certificates import ControlPlaneNames, Judgement, judge, wanted_material
 from kamaji_core.render import control_plane_names
 from kamaji_core.tenant.claim import claim_of, credentials_due, credentials_renew_at, ensure_checksum
@@ -31,12 +32,14 @@ class Problem:
         reason: constant in CamelCase.
         message: what is wrong and what to do.
         blocks: nothing at all is made for the tenant while this stands.
+        holds: what runs is left as it is; keys and certificates are still renewed.
     """
 
     condition: str
     reason: str
     message: str
     blocks: bool = False
+    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class Assessment:
         ensure_due: the store must be told of the tenant.
         problems: what stops or delays it.
         renew_at: when the next certificate is due.
+        now: the moment of judging, UTC.
     """
 
     names: ControlPlaneNames
@@ -62,11 +66,17 @@ class Assessment:
     ensure_due: bool
     problems: tuple[Problem, ...]
     renew_at: datetime | None
+    now: datetime
 
     @property
     def blocked(self) -> bool:
         """Whether nothing may be made."""
         return any(problem.blocks for problem in self.problems)
+
+    @property
+    def held(self) -> bool:
+        """Whether Service, configuration and Deployment must be left as they are."""
+        return any(problem.holds for problem in self.problems)
 
     def problem_of(self, condition: str) -> Problem | None:
         """The first problem that a condition must tell."""
@@ -97,6 +107,7 @@ def assess(facts: Facts, *, now: datetime) -> Assessment:
         ensure_due=not ensured,
         problems=(*wrong, *_store(facts), *_material(material), *_endpoint(facts, names)),
         renew_at=min((moment for moment in due if moment), default=None),
+        now=now,
     )
 
 
@@ -112,25 +123,34 @@ def _no_names(facts: Facts) -> ControlPlaneNames:
 
 
 def _specification(facts: Facts) -> list[Problem]:
+    found = [f"{problem.field}: {problem.sentence}" for problem in tenant_problems(facts.tenant)]
+    installed = facts.tenant.status.kubernetes_resources.version.version
+    if installed and not found:
+        try:
+            check_change(installed, facts.tenant.spec.kubernetes.version)
+        except VersionError as error:
+            found.append(f"spec.kubernetes.version: {error}")
     return [
         Problem(
             condition=TenantCondition.CONTROL_PLANE_AVAILABLE,
             reason=TenantReason.SPECIFICATION_INVALID,
-            message=f"{problem.field}: {problem.sentence}",
-            blocks=True,
+            message=message,
+            blocks=not facts.provisioned,
+            holds=facts.provisioned,
         )
-        for problem in tenant_problems(facts.tenant)
+        for message in found
     ]
 
 
 def _store(facts: Facts) -> list[Problem]:
     condition = TenantCondition.DATA_STORE_READY
+    lacking = not facts.provisioned  # what runs goes on, and its certificates are renewed
     if not facts.store_name:
         message = "spec.dataStore names no DataStore and the operator has no default: name one."
-        return [Problem(condition=condition, reason=TenantReason.DATA_STORE_MISSING, message=message, blocks=True)]
+        return [Problem(condition=condition, reason=TenantReason.DATA_STORE_MISSING, message=message, blocks=lacking)]
     if facts.store is None:
         message = f"The DataStore {facts.store_name!r} does not exist: create it or correct spec.dataStore."
-        return [Problem(condition=condition, reason=TenantReason.DATA_STORE_MISSING, message=message, blocks=True)]
+        return [Problem(condition=condition, reason=TenantReason.DATA_STORE_MISSING, message=message, blocks=lacking)]
     wanted = facts.tenant.spec.data_store
     if wanted and wanted != facts.store_name:
         message = (

@@ -17,6 +17,7 @@ from kamaji_core.certificates import (
     issue_kubeconfigs,
     issue_leaf,
     issue_service_account_key,
+    rotation_requested,
 )
 from kamaji_core.contracts import StoreError
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
@@ -89,7 +90,9 @@ def _credentials(facts: Facts, assessment: Assessment, now: datetime) -> Credent
     due = assessment.credentials_due and assessment.owns_claim
     if not due or store is None or store.driver is None or store.view is None:
         return None
-    return store.driver.issue(store.view, assessment.claim, current=facts.credentials, now=now)
+    files = facts.secrets.get(STORE_CERTIFICATE)
+    fresh = files is not None and rotation_requested(files)
+    return store.driver.issue(store.view, assessment.claim, current=None if fresh else facts.credentials, now=now)
 
 
 def _credentials_data(credentials: Credentials, facts: Facts, assessment: Assessment) -> DataBySuffix:

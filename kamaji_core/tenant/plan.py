@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kamaji_core.api import labels as wire
 from kamaji_core.api.versions import parse_version
+from kamaji_core.certificates import rotation_requested
 from kamaji_core.contracts import ControlPlaneParts, SecretReferences, TenantView
 from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, SERVICES, Resource, differences
 from kamaji_core.render import (
@@ -27,7 +28,9 @@ from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
+    from kamaji_core.certificates import SecretFacts
     from kamaji_core.contracts import Claim, Credentials
     from kamaji_core.tenant.facts import Facts
     from kamaji_core.tenant.judge import Assessment
@@ -48,9 +51,15 @@ class CreateSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceSecret:
-    """Replace generated material exactly as it was when it was judged (`metadata.resourceVersion`)."""
+    """Replace generated material exactly as it was when it was judged.
+
+    Args:
+        manifest: the new content; `metadata.resourceVersion` is the precondition.
+        dropped: keys of the present content that the new one lacks.
+    """
 
     manifest: Mapping[str, Any] = field(repr=False)
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +109,13 @@ def plan(facts: Facts, assessment: Assessment, material: Material) -> tuple[Chan
         return ()
     if wire.TENANT_FINALIZER not in facts.tenant.metadata.finalizers:
         return (AddFinalizer(),)
+    changes = (*_secrets(facts, assessment, material), *_store(facts, assessment, material))
+    if assessment.held:
+        return changes
     return (
         *_apply(SERVICES, service(facts.tenant), facts.service),
-        *_secrets(facts, material),
+        *changes,
         *_kubeadm_config(facts),
-        *_store(facts, assessment, material),
         *_deployment(facts, assessment),
     )
 
@@ -116,10 +127,10 @@ def _apply(resource: Resource, intent: Mapping[str, Any], live: Mapping[str, Any
     return (Apply(resource=resource, manifest=intent, because=tuple(because)),) if because else ()
 
 
-def _secrets(facts: Facts, material: Material) -> list[CreateSecret | ReplaceSecret]:
+def _secrets(facts: Facts, assessment: Assessment, material: Material) -> list[CreateSecret | ReplaceSecret]:
     changes: list[CreateSecret | ReplaceSecret] = []
     for suffix, data in material.data.items():
-        annotations = {}
+        annotations = rotation_record(facts.secrets.get(suffix), assessment.now)
         if suffix == STORE_CERTIFICATE and facts.store and facts.store.view:
             annotations[wire.STORE_DIGEST_ANNOTATION] = facts.store.view.content_digest
         manifest = secret(facts.tenant, suffix=suffix, data=data, annotations=annotations)
@@ -128,8 +139,16 @@ def _secrets(facts: Facts, material: Material) -> list[CreateSecret | ReplaceSec
             changes.append(CreateSecret(manifest=manifest))
         else:
             manifest["metadata"]["resourceVersion"] = existing.resource_version
-            changes.append(ReplaceSecret(manifest=manifest))
+            dropped = tuple(sorted(existing.digests.keys() - data.keys()))
+            changes.append(ReplaceSecret(manifest=manifest, dropped=dropped))
     return changes
+
+
+def rotation_record(existing: SecretFacts | None, now: datetime) -> dict[str, str]:
+    """The annotation that tells when a requested rotation was done, for a Secret that asked for one."""
+    if existing is None or not rotation_requested(existing):
+        return {}
+    return {wire.ROTATE_ANNOTATION: now.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def _kubeadm_config(facts: Facts) -> tuple[Apply, ...]:

@@ -64,6 +64,11 @@ class Outcome:
     store_error: StoreError | None = None
     queued: int = 0
 
+    @property
+    def carried_out(self) -> bool:
+        """Whether the specification is written out in full; pods may still be starting."""
+        return not (self.failures or self.queued or self.assessment.held or self.assessment.blocked)
+
 
 def status_patch(outcome: Outcome, *, now: datetime) -> dict[str, Any] | None:
     """Build the merge patch of the status subresource; None when nothing differs.
@@ -100,7 +105,7 @@ def wanted_status(outcome: Outcome, *, present: Mapping[str, Any], now: datetime
     address = assigned_address(outcome.facts.tenant, outcome.facts.service)
     if address:
         status["controlPlaneEndpoint"] = endpoint(address, outcome.facts.tenant.spec.network_profile.port)
-    if outcome.facts.deployment is not None and not outcome.failures:
+    if outcome.facts.deployment is not None and outcome.carried_out:
         status["observedGeneration"] = outcome.facts.tenant.metadata.generation
     return status
 
@@ -137,7 +142,7 @@ def conditions(outcome: Outcome, *, now: datetime) -> tuple[Condition, ...]:
         TenantCondition.CONTROL_PLANE_AVAILABLE: _available(outcome),
     }
     first_false = next((verdict for verdict in verdicts.values() if not verdict.true), None)
-    ready = first_false or _Verdict(TenantReason.READY, "The control plane serves.", true=True)
+    ready = first_false or _ready(verdicts[TenantCondition.CONTROL_PLANE_AVAILABLE])
     for kind, verdict in {**verdicts, TenantCondition.READY: ready}.items():
         result = set_condition(
             result,
@@ -156,6 +161,12 @@ class _Verdict:
     reason: str
     message: str
     true: bool = False
+
+
+def _ready(available: _Verdict) -> _Verdict:
+    if available.reason == TenantReason.READY:
+        return _Verdict(TenantReason.READY, "The control plane serves.", true=True)
+    return available
 
 
 def _data_store(outcome: Outcome) -> _Verdict:
@@ -197,9 +208,10 @@ def _endpoint(outcome: Outcome) -> _Verdict:
 
 def _available(outcome: Outcome) -> _Verdict:
     problem = outcome.assessment.problem_of(TenantCondition.CONTROL_PLANE_AVAILABLE)
-    if problem:
-        return _Verdict(problem.reason, problem.message)
     deployment = outcome.facts.deployment
+    if problem:
+        # What runs goes on running: only the change is not carried out, and that must be seen.
+        return _Verdict(problem.reason, problem.message, true=_serves(deployment))
     if outcome.queued and not _serves(deployment):
         message = f"It waits for its turn to start; it came as number {outcome.queued} of those that wait."
         return _Verdict(TenantReason.QUEUED, message)

@@ -206,6 +206,8 @@ def controller_manager(api_server: ApiServer, tmp_path_factory: pytest.TempPathF
         ca_key=write_private(directory / "ca.key", api_server.ca.key),
         service_account_key=api_server.directory / "sa.key",
         log=directory / "kube-controller-manager.log",
+        # The Deployment controller would take back the readiness that tests play.
+        extra={"controllers": "garbage-collector-controller,namespace-controller"},
     )
     with ServerProcess(kube_controller_manager(settings)):
         yield

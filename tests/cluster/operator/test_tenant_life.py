@@ -55,7 +55,7 @@ async def test_a_second_pass_writes_nothing(cluster: Any, namespace: str, until:
         operator.transport.requests.clear()
         operator.manager.wake((namespace, "shop"))
         await until(operator.idle, "the second pass")
-        assert operator.transport.requests == []
+        assert [request.path for request in operator.transport.requests if f"/{namespace}/" in request.path] == []
     async with cluster.operator() as operator:
         await until(operator.idle, "the first passes after the restart")
         assert [write for write in operator.transport.writes if f"/{namespace}/" in write] == []
