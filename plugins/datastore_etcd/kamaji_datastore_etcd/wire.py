@@ -7,7 +7,9 @@ with "revision of auth store is old" and which happens whenever another tenant i
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import random
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 
     from kamaji_datastore_etcd.channels import Channels
 
-OLD_REVISION_ATTEMPTS = 8
-"""How often a request on keys is asked when users keep changing meanwhile."""
+OLD_REVISION_PAUSE = 0.02
+"""Longest pause, seconds, before a request on keys is asked again because users changed meanwhile."""
 
 DELETE_PAGE = 1000
 """Keys deleted by one request: a store serves all its tenants, so no request may occupy it for long."""
@@ -216,12 +218,12 @@ class Wire:
             await self._channels.call(method, request)
 
     async def _keys(self, method: Method, request: Any) -> Any:
-        for _ in range(OLD_REVISION_ATTEMPTS - 1):
+        # As often as it takes: the caller's time limit ends it, and each try fails only when users changed meanwhile.
+        while True:
             try:
                 return await self._channels.call(method, request)
             except OldAuthRevisionError:
-                continue
-        return await self._channels.call(method, request)
+                await asyncio.sleep(random.uniform(0, OLD_REVISION_PAUSE))  # noqa: S311 - spreads, protects nothing
 
 
 def _read(key: bytes) -> Any:
