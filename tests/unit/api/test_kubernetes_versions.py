@@ -9,6 +9,7 @@ from kamaji_core.api.versions import (
     OLDEST_MINOR,
     KubernetesVersion,
     VersionError,
+    check_change,
     parse_version,
     supported_version,
 )
@@ -86,3 +87,27 @@ def test_other_minors_are_refused_with_the_range(text: str) -> None:
     with pytest.raises(VersionError, match=r"is not supported: choose a version from v1\.30 to v1\.37\.") as caught:
         supported_version(text)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted"),
+    [("v1.36.2", "v1.36.2"), ("v1.36.2", "v1.36.3"), ("v1.36.2", "v1.37.0"), ("v1.37.0-rc.1", "v1.37.0")],
+)
+def test_a_control_plane_moves_forward_by_a_minor_at_most(installed: str, wanted: str) -> None:
+    """As Kubernetes' version skew policy allows."""
+    check_change(installed, wanted)
+
+
+@pytest.mark.parametrize(
+    ("installed", "wanted", "words"),
+    [
+        ("v1.36.2", "v1.36.1", "cannot go back; set v1.36.2"),
+        ("v1.36.2", "v1.35.9", "cannot go back"),
+        ("v1.37.0", "v1.37.0-rc.1", "cannot go back"),
+        ("v1.35.2", "v1.37.0", "go to v1.36 first"),
+    ],
+)
+def test_other_moves_are_refused_with_what_to_do(installed: str, wanted: str, words: str) -> None:
+    """The sentence names the version to set."""
+    with pytest.raises(VersionError, match=words):
+        check_change(installed, wanted)

@@ -196,3 +196,62 @@ def test_another_version_starts_pods(course: Any) -> None:
     course.facts = with_version("v1.37.2")(course.facts)
     changes = course.plan()
     assert [change.starts_pods for change in changes if change.manifest["kind"] == "Deployment"] == [True]
+
+
+def installed(facts: Facts, version: str) -> Facts:
+    """The tenant has run this version."""
+    status = facts.tenant.status
+    running = msgspec.structs.replace(status.kubernetes_resources.version, version=version)
+    resources = msgspec.structs.replace(status.kubernetes_resources, version=running)
+    status = msgspec.structs.replace(status, kubernetes_resources=resources)
+    return replace(facts, tenant=msgspec.structs.replace(facts.tenant, status=status))
+
+
+@pytest.mark.parametrize(
+    ("running", "wanted"), [("v1.36.2", "v1.35.9"), ("v1.37.1", "v1.37.0"), ("v1.35.0", "v1.37.1")]
+)
+def test_a_version_that_cannot_be_reached_changes_nothing(course: Any, running: str, wanted: str) -> None:
+    """The pods go on, and what is due is still renewed."""
+    course.facts = with_version(running)(course.facts)
+    course.settle()
+    course.facts = with_version(wanted)(installed(course.facts, running))
+    assert course.plan() == ()
+    assert course.assess().held
+    assert not course.assess().blocked
+    later = course.assess().renew_at + timedelta(seconds=1)
+    assert {change.manifest["kind"] for change in course.plan(later)} == {"Secret"}
+
+
+@pytest.mark.parametrize(("running", "wanted"), [("v1.36.2", "v1.37.0"), ("v1.36.2", "v1.36.3"), ("v1.36.2", "1.36.2")])
+def test_the_next_version_is_carried_out(course: Any, running: str, wanted: str) -> None:
+    """A patch or the next minor; the same version written otherwise is no change of the pods."""
+    course.facts = with_version(running)(course.facts)
+    course.settle()
+    course.facts = with_version(wanted)(installed(course.facts, running))
+    kinds = [change.manifest["kind"] for change in course.plan()]
+    assert ("Deployment" in kinds) is (wanted != "1.36.2")
+
+
+def test_a_running_tenant_outlives_its_datastores_object(course: Any) -> None:
+    """Nothing is blocked: certificates are renewed while somebody restores it."""
+    course.settle()
+    course.facts = replace(course.facts, store=None)
+    later = course.assess().renew_at + timedelta(seconds=1)
+    assert {change.manifest["kind"] for change in course.plan(later)} == {"Secret"}
+
+
+@pytest.mark.parametrize(
+    "suffix", ["api-server-certificate", "admin-kubeconfig", "scheduler-kubeconfig", "datastore-certificate"]
+)
+def test_a_rotation_that_is_asked_for_is_done_once(course: Any, suffix: str) -> None:
+    """The empty annotation becomes the time; the content is new; the pods stay."""
+    course.settle()
+    before = course.facts.secrets[suffix]
+    asked = replace(before, annotations={**before.annotations, "certs.kamaji.clastix.io/rotate": ""})
+    course.facts = replace(course.facts, secrets={**course.facts.secrets, suffix: asked})
+    (change,) = course.plan()
+    assert change.manifest["metadata"]["annotations"]["certs.kamaji.clastix.io/rotate"] == "2030-01-01T00:00:00Z"
+    course.fold(change)
+    if suffix != "datastore-certificate":
+        assert course.facts.secrets[suffix].checksum != before.checksum
+    assert course.plan() == ()
