@@ -46,3 +46,12 @@ TENANT_FINALIZER = "finalizer.kamaji.clastix.io"
 
 DATASTORE_FINALIZER = "kamaji.clastix.io/TenantControlPlane"
 """On a DataStore, so that it outlives the tenants that use it."""
+
+INPUTS_ANNOTATION = "kamaji.clastix.io/inputs"
+"""Ours, on the Deployment: digest of everything that its pods were rendered from."""
+
+RENDERER_ANNOTATION = "kamaji.clastix.io/renderer"
+"""Ours, on the Deployment: revision of the renderer; one of an older revision is kept until its inputs change."""
+
+RENDER_ANNOTATION = "kamaji.clastix.io/render"
+"""Ours, on a TenantControlPlane: another value asks for the pods to be rendered anew, which rolls them."""

@@ -4,7 +4,7 @@ Each returns exactly the fields that we own, ready for server-side apply. What d
 `ControlPlaneParts`, so that nothing here knows any of them.
 """
 
-from kamaji_core.render.deployment import DeploymentInputs, deployment
+from kamaji_core.render.deployment import RENDERER, DeploymentInputs, deployment, inputs_digest
 from kamaji_core.render.endpoint import assigned_address, control_plane_names, endpoint
 from kamaji_core.render.kubeadm import kubeadm_config_map
 from kamaji_core.render.owned import object_name, owned_metadata
@@ -12,11 +12,13 @@ from kamaji_core.render.secret import secret
 from kamaji_core.render.service import service
 
 __all__ = [
+    "RENDERER",
     "DeploymentInputs",
     "assigned_address",
     "control_plane_names",
     "deployment",
     "endpoint",
+    "inputs_digest",
     "kubeadm_config_map",
     "object_name",
     "owned_metadata",

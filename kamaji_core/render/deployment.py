@@ -6,10 +6,14 @@ what a driver names); everything else is reloaded from its projected volume, so 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from kamaji_core.api import labels as wire
+from kamaji_core.api.versions import parse_version
 from kamaji_core.render.components import api_server, container, controller_manager, scheduler
 from kamaji_core.render.owned import object_name, owned_metadata
 
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
     from kamaji_core.contracts import ControlPlaneParts
 
 TERMINATION_GRACE_SECONDS = 30
+
+RENDERER = "1"
+"""Revision of this renderer: to be raised with every change of what the same inputs become.
+
+A new operator must not roll a fleet because it renders otherwise than the one before: a Deployment of another revision
+is kept as it is until its inputs change or somebody asks.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,22 @@ class DeploymentInputs:
     parts: tuple[ControlPlaneParts, ...]
 
 
+def inputs_digest(inputs: DeploymentInputs) -> str:
+    """Digest of everything that shapes the pods; the number of replicas does not."""
+    tenant, profile, kubernetes = inputs.tenant, inputs.tenant.spec.network_profile, inputs.tenant.spec.kubernetes
+    content = (
+        tenant.metadata.name,
+        tenant.metadata.annotations.get(wire.RENDER_ANNOTATION, ""),
+        tenant.spec.control_plane.deployment.registry_settings,
+        (str(parse_version(kubernetes.version)), kubernetes.kubelet, kubernetes.admission_controllers),
+        (profile.advertise_address or inputs.address, profile.port, profile.cluster_domain),
+        (profile.service_networks, profile.pod_networks),
+        _digests(inputs),
+        inputs.parts,
+    )
+    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:32]
+
+
 def deployment(inputs: DeploymentInputs) -> dict[str, Any]:
     """Build the Deployment."""
     tenant = inputs.tenant
@@ -48,7 +75,11 @@ def deployment(inputs: DeploymentInputs) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": owned_metadata(tenant, component="deployment"),
+        "metadata": owned_metadata(
+            tenant,
+            component="deployment",
+            annotations={wire.INPUTS_ANNOTATION: inputs_digest(inputs), wire.RENDERER_ANNOTATION: RENDERER},
+        ),
         "spec": {
             "replicas": tenant.spec.control_plane.deployment.replicas,
             "selector": {"matchLabels": selector},

@@ -15,10 +15,19 @@ import msgspec
 from kamaji_core.api import labels as wire
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
 from kamaji_core.contracts import ProbeKind, StoreError
-from kamaji_core.kube import SECRETS, AlreadyExistsError, ApiError
+from kamaji_core.kube import DEPLOYMENTS, SECRETS, AlreadyExistsError, ApiError
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 from kamaji_core.tenant.claim import ensure_checksum
-from kamaji_core.tenant.plan import AddFinalizer, Apply, Change, CreateSecret, EnsureStore, ReplaceSecret, ReserveClaim
+from kamaji_core.tenant.plan import (
+    AddFinalizer,
+    Apply,
+    Change,
+    CreateSecret,
+    EnsureStore,
+    ReplaceSecret,
+    ReserveClaim,
+    Scale,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -94,7 +103,7 @@ class Actor:
         return answer
 
     async def _write(
-        self, facts: Facts, change: AddFinalizer | CreateSecret | ReplaceSecret | Apply
+        self, facts: Facts, change: AddFinalizer | CreateSecret | ReplaceSecret | Apply | Scale
     ) -> Mapping[str, Any]:
         match change:
             case AddFinalizer():
@@ -103,6 +112,8 @@ class Actor:
                 return await self._create_or_adopt(manifest)
             case ReplaceSecret(manifest=manifest, dropped=dropped):
                 return await self._replace(manifest, dropped)
+            case Scale(replicas=replicas):
+                return await self._scale(facts, replicas)
             case Apply(resource=resource, manifest=manifest):
                 return await self._client.apply(resource, dict(manifest), field_manager=wire.FIELD_OWNER)
 
@@ -115,6 +126,11 @@ class Actor:
             }
         }
         return await self._client.merge_patch(TENANT_CONTROL_PLANES, metadata.name, patch, metadata.namespace)
+
+    async def _scale(self, facts: Facts, replicas: int) -> Mapping[str, Any]:
+        metadata = facts.tenant.metadata
+        patch = {"spec": {"replicas": replicas}}
+        return await self._client.merge_patch(DEPLOYMENTS, metadata.name, patch, metadata.namespace)
 
     async def _replace(self, manifest: Mapping[str, Any], dropped: tuple[str, ...]) -> Mapping[str, Any]:
         # A patch, so that others' labels and annotations stay; the resourceVersion in it is the precondition.

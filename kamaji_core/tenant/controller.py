@@ -18,7 +18,7 @@ from kamaji_core.tenant.deletion import delete
 from kamaji_core.tenant.facts import Caches, Facts, gather
 from kamaji_core.tenant.judge import assess
 from kamaji_core.tenant.material import make_material
-from kamaji_core.tenant.plan import Apply, Change, plan
+from kamaji_core.tenant.plan import Apply, Change, Scale, plan
 from kamaji_core.tenant.report import Outcome, status_patch, version_status
 from kamaji_core.tenant.signing import with_private_material
 
@@ -134,12 +134,11 @@ class TenantController:
 
     def _paced(self, key: TenantKey, facts: Facts, changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], int]:
         """Hold back what would start pods before the tenant's turn; gives the rest and the tenant's place."""
-        if not any(isinstance(change, Apply) and change.starts_pods for change in changes):
+        rest = tuple(change for change in changes if not (isinstance(change, Apply | Scale) and change.starts_pods))
+        if rest == changes:
             return changes, 0
         place = self._boot.admit(key, Urgency.CHANGE if facts.provisioned else Urgency.CREATION)
-        if place == 0:
-            return changes, 0
-        return tuple(change for change in changes if not (isinstance(change, Apply) and change.starts_pods)), place
+        return (changes, 0) if place == 0 else (rest, place)
 
     async def _report(self, outcome: Outcome) -> None:
         patch = status_patch(outcome, now=self._now())

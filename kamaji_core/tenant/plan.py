@@ -16,9 +16,11 @@ from kamaji_core.certificates import rotation_requested
 from kamaji_core.contracts import ControlPlaneParts, SecretReferences, TenantView
 from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, SERVICES, Resource, differences
 from kamaji_core.render import (
+    RENDERER,
     DeploymentInputs,
     assigned_address,
     deployment,
+    inputs_digest,
     kubeadm_config_map,
     object_name,
     secret,
@@ -80,6 +82,14 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Change the number of pods of a Deployment whose template is kept."""
+
+    replicas: int
+    starts_pods: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveClaim:
     """Have the store record the tenant as its claim's owner."""
 
@@ -94,7 +104,7 @@ class EnsureStore:
     credentials: Credentials = field(repr=False)
 
 
-Change = AddFinalizer | CreateSecret | ReplaceSecret | Apply | ReserveClaim | EnsureStore
+Change = AddFinalizer | CreateSecret | ReplaceSecret | Apply | Scale | ReserveClaim | EnsureStore
 
 
 def plan(facts: Facts, assessment: Assessment, material: Material) -> tuple[Change, ...]:
@@ -169,15 +179,30 @@ def _store(facts: Facts, assessment: Assessment, material: Material) -> tuple[Re
     return ()
 
 
-def _deployment(facts: Facts, assessment: Assessment) -> tuple[Apply, ...]:
+def _deployment(facts: Facts, assessment: Assessment) -> tuple[Apply | Scale, ...]:
     address = assigned_address(facts.tenant, facts.service)
     complete = assessment.material.complete() and {STORE_CONFIG, STORE_CERTIFICATE} <= facts.secrets.keys()
     parts = store_parts(facts, assessment.claim)
     if address is None or parts is None or not complete or assessment.ensure_due:
         return ()
     inputs = DeploymentInputs(tenant=facts.tenant, address=address, secrets=facts.secrets, parts=(parts,))
+    if facts.deployment is not None and _is_kept(inputs, facts.deployment):
+        return _scale(facts, facts.deployment)
     changes = _apply(DEPLOYMENTS, deployment(inputs), facts.deployment)
     return tuple(replace(change, starts_pods=_starts_pods(change, facts.deployment)) for change in changes)
+
+
+def _is_kept(inputs: DeploymentInputs, live: Mapping[str, Any]) -> bool:
+    """Whether another revision of the renderer made it from the same inputs: then it is left as it is."""
+    annotations = live["metadata"].get("annotations") or {}
+    if annotations.get(wire.RENDERER_ANNOTATION, RENDERER) == RENDERER:
+        return False
+    return bool(annotations.get(wire.INPUTS_ANNOTATION) == inputs_digest(inputs))
+
+
+def _scale(facts: Facts, live: Mapping[str, Any]) -> tuple[Scale, ...]:
+    wanted, present = facts.tenant.spec.control_plane.deployment.replicas, live["spec"].get("replicas", 1)
+    return () if wanted == present else (Scale(replicas=wanted, starts_pods=wanted > present),)
 
 
 def _starts_pods(change: Apply, live: Mapping[str, Any] | None) -> bool:

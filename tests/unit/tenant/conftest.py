@@ -30,7 +30,7 @@ from kamaji_core.tenant.claim import ensure_checksum
 from kamaji_core.tenant.facts import Facts
 from kamaji_core.tenant.judge import Assessment, assess
 from kamaji_core.tenant.material import make_material
-from kamaji_core.tenant.plan import AddFinalizer, Change, EnsureStore, ReserveClaim, plan
+from kamaji_core.tenant.plan import AddFinalizer, Change, EnsureStore, ReserveClaim, Scale, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,6 +156,9 @@ class Course:
             self.facts = replace(self.facts, reserved=True)
         elif isinstance(change, EnsureStore):
             self.facts = replace(self.facts, ensured=ensure_checksum(self.facts, change.claim))
+        elif isinstance(change, Scale):
+            live = self.facts.deployment
+            self.facts = self.facts.with_object({**live, "spec": {**live["spec"], "replicas": change.replicas}})
         else:
             self.facts = self.facts.with_object(self.answer(change.manifest))
 
@@ -181,7 +184,7 @@ def names(changes: Iterable[Change]) -> list[str]:
     """Changes by name: what is done, and to which object."""
     return sorted(
         f"{type(change).__name__} {change.manifest['kind']} {change.manifest['metadata']['name']}"
-        if not isinstance(change, AddFinalizer | ReserveClaim | EnsureStore)
+        if not isinstance(change, AddFinalizer | ReserveClaim | EnsureStore | Scale)
         else type(change).__name__
         for change in changes
     )

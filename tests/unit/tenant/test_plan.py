@@ -255,3 +255,52 @@ def test_a_rotation_that_is_asked_for_is_done_once(course: Any, suffix: str) -> 
     if suffix != "datastore-certificate":
         assert course.facts.secrets[suffix].checksum != before.checksum
     assert course.plan() == ()
+
+
+def of_another_renderer(course: Any) -> None:
+    """The Deployment was rendered by another revision from the same inputs."""
+    live = course.facts.deployment
+    annotations = {**live["metadata"]["annotations"], "kamaji.clastix.io/renderer": "0"}
+    template = {**live["spec"]["template"], "spec": {"containers": []}}
+    metadata, spec = {**live["metadata"], "annotations": annotations}, {**live["spec"], "template": template}
+    course.facts = replace(course.facts, deployment={**live, "metadata": metadata, "spec": spec})
+
+
+def test_a_new_operator_rolls_nobody(course: Any) -> None:
+    """A template of another revision stays while its inputs are the same."""
+    course.settle()
+    of_another_renderer(course)
+    assert course.plan() == ()
+
+
+def test_a_template_that_is_kept_can_still_be_scaled(course: Any) -> None:
+    """Without touching the template."""
+    course.settle()
+    of_another_renderer(course)
+    course.facts = scaled(course.facts, 3)
+    assert course.wave() == ["Scale"]
+    assert course.plan() == ()
+
+
+def test_a_change_that_no_pod_reads_rolls_nobody(course: Any) -> None:
+    """A name in the serving certificate is none of the Deployment's inputs."""
+    course.settle()
+    profile = msgspec.structs.replace(course.facts.tenant.spec.network_profile, cert_sans=("api.example.org",))
+    spec = msgspec.structs.replace(course.facts.tenant.spec, network_profile=profile)
+    course.facts = replace(course.facts, tenant=msgspec.structs.replace(course.facts.tenant, spec=spec))
+    kinds = {change.manifest["kind"] for change in course.plan()}
+    assert kinds == {"Secret", "ConfigMap"}
+
+
+def test_other_inputs_or_a_request_render_anew(course: Any) -> None:
+    """A change of the specification, or another value of the annotation."""
+    course.settle()
+    of_another_renderer(course)
+    tenant = course.facts.tenant
+    metadata = msgspec.structs.replace(tenant.metadata, annotations={"kamaji.clastix.io/render": "please"})
+    asked = replace(course.facts, tenant=msgspec.structs.replace(tenant, metadata=metadata))
+    for facts in (asked, with_version("v1.37.2")(course.facts)):
+        course.facts = facts
+        assert "Apply Deployment shop" in course.wave()
+        assert course.plan() == ()
+        of_another_renderer(course)
