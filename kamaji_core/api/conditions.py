@@ -46,13 +46,18 @@ Conditions = Annotated[
 
 
 class TenantCondition(enum.StrEnum):
-    """Types of a TenantControlPlane's conditions. `READY` stands for the four others together."""
+    """Types of a TenantControlPlane's conditions.
+
+    `READY` stands for the four after it together; `PAUSED` and `DELETING` are there only while they are true.
+    """
 
     READY = "Ready"
     DATA_STORE_READY = "DataStoreReady"
     MATERIAL_READY = "MaterialReady"
     ENDPOINT_READY = "EndpointReady"
     CONTROL_PLANE_AVAILABLE = "ControlPlaneAvailable"
+    PAUSED = "Paused"
+    DELETING = "Deleting"
 
 
 class TenantReason(enum.StrEnum):
@@ -69,6 +74,11 @@ class TenantReason(enum.StrEnum):
     DATA_STORE_REFUSED = "DataStoreRefused"
     ENDPOINT_PENDING = "EndpointPending"
     WRITE_FAILED = "WriteFailed"
+    PAUSED = "Paused"
+    WAITING_FOR_PODS = "WaitingForPods"
+    REMOVING_DATA = "RemovingData"
+    DATA_STORE_UNREACHABLE = "DataStoreUnreachable"
+    DATA_LEFT_BEHIND = "DataLeftBehind"
 
 
 class DataStoreReason(enum.StrEnum):

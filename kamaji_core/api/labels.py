@@ -55,3 +55,6 @@ RENDERER_ANNOTATION = "kamaji.clastix.io/renderer"
 
 RENDER_ANNOTATION = "kamaji.clastix.io/render"
 """Ours, on a TenantControlPlane: another value asks for the pods to be rendered anew, which rolls them."""
+
+ABANDON_ANNOTATION = "kamaji.clastix.io/abandon-data"
+"""Ours, on a TenantControlPlane that is being deleted: release it although its store cannot be reached."""

@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from kamaji_core.api import labels as wire
+from kamaji_core.api.conditions import TenantCondition, TenantReason
 from kamaji_core.api.tenant_status import VersionStatus
 from kamaji_core.boot import BootQueue, Urgency
 from kamaji_core.contracts import StoreError
+from kamaji_core.kube import NotFoundError
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 from kamaji_core.tenant.act import Actor, Failure
-from kamaji_core.tenant.deletion import delete
+from kamaji_core.tenant.deletion import Released, delete
 from kamaji_core.tenant.facts import Caches, Facts, gather
 from kamaji_core.tenant.judge import assess
 from kamaji_core.tenant.material import make_material
 from kamaji_core.tenant.plan import Apply, Change, Scale, plan
-from kamaji_core.tenant.report import Outcome, status_patch, version_status
+from kamaji_core.tenant.report import Outcome, condition_patch, status_patch, version_status
 from kamaji_core.tenant.signing import with_private_material
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MAX_WAVES = 5
+_PAUSED = f"Nothing is done for it until the annotation {wire.PAUSED_ANNOTATION} is removed; deletion goes on."
 
 
 class PassFailedError(Exception):
@@ -106,12 +110,30 @@ class TenantController:
             facts = gather(tenant, caches=self._caches, store_name=store_name, store=store)
             if tenant.metadata.deletion_timestamp:
                 self._boot.release(key)
-                return await delete(self._client, facts, now=self._now())
+                return await self._delete(facts)
+            if wire.PAUSED_ANNOTATION in tenant.metadata.annotations:
+                await self._tell(tenant, TenantCondition.PAUSED, TenantReason.PAUSED, _PAUSED)
+                return None
             outcome = await self._waves(key, facts)
             if version_status(outcome) in {VersionStatus.READY, VersionStatus.SLEEPING}:
                 self._boot.release(key)
             await self._report(outcome)
             return self._next_look(outcome)
+
+    async def _delete(self, facts: Facts) -> float | None:
+        ended = await delete(self._client, facts, now=self._now())
+        if isinstance(ended, Released):
+            if ended.left_behind:
+                log.warning(
+                    "tenant released, its data stays", reason=TenantReason.DATA_LEFT_BEHIND, said=ended.left_behind
+                )
+            return None
+        await self._tell(facts.tenant, TenantCondition.DELETING, ended.reason, ended.message)
+        return ended.seconds
+
+    async def _tell(self, tenant: TenantControlPlane, kind: TenantCondition, reason: str, message: str) -> None:
+        """Set one condition, when it does not say so already."""
+        await self._patch_status(tenant, condition_patch(tenant, kind, reason=reason, message=message, now=self._now()))
 
     async def _waves(self, key: TenantKey, facts: Facts) -> Outcome:
         queued = 0
@@ -141,13 +163,18 @@ class TenantController:
         return (changes, 0) if place == 0 else (rest, place)
 
     async def _report(self, outcome: Outcome) -> None:
-        patch = status_patch(outcome, now=self._now())
+        await self._patch_status(outcome.facts.tenant, status_patch(outcome, now=self._now()))
+
+    async def _patch_status(self, tenant: TenantControlPlane, patch: dict[str, Any] | None) -> None:
         if patch is None:
             return
-        metadata = outcome.facts.tenant.metadata
-        answer = await self._client.merge_patch(
-            TENANT_CONTROL_PLANES, metadata.name, patch, metadata.namespace, subresource="status"
-        )
+        metadata = tenant.metadata
+        try:
+            answer = await self._client.merge_patch(
+                TENANT_CONTROL_PLANES, metadata.name, patch, metadata.namespace, subresource="status"
+            )
+        except NotFoundError:
+            return  # it was deleted meanwhile, which its event tells
         self._remember(answer)
 
     def _next_look(self, outcome: Outcome) -> float | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kamaji_core.api.conditions import Condition
+    from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.contracts import StoreError
     from kamaji_core.tenant.act import Failure
     from kamaji_core.tenant.facts import Facts
@@ -84,6 +85,32 @@ def status_patch(outcome: Outcome, *, now: datetime) -> dict[str, Any] | None:
     return {"status": patch} if patch else None
 
 
+def condition_patch(
+    tenant: TenantControlPlane, kind: TenantCondition, *, reason: str, message: str, now: datetime
+) -> dict[str, Any] | None:
+    """Build the merge patch that sets one condition to true and leaves the rest of the status alone.
+
+    Args:
+        tenant: as it is.
+        kind: of the condition.
+        reason: constant in CamelCase.
+        message: one sentence.
+        now: present time, UTC.
+    """
+    result = set_condition(
+        tenant.status.conditions,
+        type=kind,
+        status="True",
+        reason=reason,
+        message=message,
+        observed_generation=tenant.metadata.generation,
+        now=now,
+    )
+    if result == tenant.status.conditions:
+        return None
+    return {"status": {"conditions": [manifest(condition) for condition in result]}}
+
+
 def wanted_status(outcome: Outcome, *, present: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """Build the whole status.
 
@@ -134,7 +161,8 @@ def version_status(outcome: Outcome) -> VersionStatus | None:
 def conditions(outcome: Outcome, *, now: datetime) -> tuple[Condition, ...]:
     """The tenant's conditions; `Ready` stands for the four others together."""
     tenant = outcome.facts.tenant
-    result = tenant.status.conditions
+    passing = {TenantCondition.PAUSED, TenantCondition.DELETING}
+    result = tuple(condition for condition in tenant.status.conditions if condition.type not in passing)
     verdicts = {
         TenantCondition.DATA_STORE_READY: _data_store(outcome),
         TenantCondition.MATERIAL_READY: _material(outcome),

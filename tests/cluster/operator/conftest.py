@@ -23,6 +23,7 @@ from kamaji_core.kube import (
     KubeClient,
     NotFoundError,
     Request,
+    Resource,
     config_from_kubeconfig,
 )
 from kamaji_core.manager import Manager, Settings
@@ -189,7 +190,32 @@ async def until(condition: Callable[[], Any], what: str, task: asyncio.Task[Any]
 
 
 @pytest.fixture(scope="session")
-def controller_manager(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def definitions(api_server: ApiServer) -> None:
+    """Our kinds, known to the API server; before the garbage collector, which looks for new kinds twice a minute."""
+
+    async def install() -> None:
+        config = config_from_kubeconfig(api_server.kubeconfig)
+        async with KubeClient(config, user_agent="administrator/1") as client:
+            for manifest in crd_manifests():
+                await client.apply(CUSTOM_RESOURCE_DEFINITIONS, manifest, field_manager="administrator")
+            for resource in (DATA_STORES, TENANT_CONTROL_PLANES):
+                await until(lambda resource=resource: _serves(client, resource), f"{resource.plural} to be served")
+
+    asyncio.run(install())
+
+
+async def _serves(client: KubeClient, resource: Resource) -> bool:
+    try:
+        await client.list(resource)
+    except NotFoundError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def controller_manager(
+    definitions: None, api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """The controllers that collect what owners leave."""
     directory = tmp_path_factory.mktemp("kcm")
     request = CertificateRequest(
@@ -214,11 +240,9 @@ def controller_manager(api_server: ApiServer, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-async def cluster(api_server: ApiServer, etcd_server: EtcdServer) -> AsyncIterator[Cluster]:
-    """The CRDs and a DataStore named `default`, ready to be used."""
+async def cluster(definitions: None, api_server: ApiServer, etcd_server: EtcdServer) -> AsyncIterator[Cluster]:
+    """Our kinds and a DataStore named `default`, ready to be used."""
     async with KubeClient(config_from_kubeconfig(api_server.kubeconfig), user_agent="administrator/1") as client:
-        for manifest in crd_manifests():
-            await client.apply(CUSTOM_RESOURCE_DEFINITIONS, manifest, field_manager="administrator")
         await client.apply(NAMESPACES, {"metadata": {"name": "stores"}}, field_manager="administrator")
         cluster = Cluster(client, etcd_server, api_server.kubeconfig)
         await _apply_store(cluster)
@@ -250,19 +274,7 @@ async def _apply_store(cluster: Cluster) -> None:
             },
         },
     }
-    served = False
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not served:
-            served = await _try_apply(cluster.client, manifest)
-
-
-async def _try_apply(client: KubeClient, manifest: dict[str, Any]) -> bool:
-    try:
-        await client.apply(DATA_STORES, manifest, field_manager="administrator")
-    except NotFoundError:
-        await asyncio.sleep(0.05)
-        return False
-    return True
+    await cluster.client.apply(DATA_STORES, manifest, field_manager="administrator")
 
 
 @pytest.fixture
