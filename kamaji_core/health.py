@@ -1,4 +1,7 @@
-"""Health endpoints for the kubelet: `/healthz` while the loop turns, `/readyz` once work has begun."""
+"""What the operator serves: health for the kubelet and metrics for Prometheus, on plain HTTP.
+
+`/healthz` answers while the loop turns, `/readyz` once work has begun, `/metrics` always.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 
 class AddressError(ValueError):
@@ -38,7 +41,6 @@ async def serve_health(address: str, *, ready: Callable[[], bool]) -> AsyncItera
     Raises:
         AddressError: when the address cannot be listened on.
     """
-    host, port = parse_address(address)
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -48,8 +50,34 @@ async def serve_health(address: str, *, ready: Callable[[], bool]) -> AsyncItera
             return web.Response(text="ok")
         return web.Response(text="the caches are not complete yet", status=503)
 
+    async with _serve(address, [web.get("/healthz", healthz), web.get("/readyz", readyz)]):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serve_metrics(address: str, *, render: Callable[[], Awaitable[bytes]]) -> AsyncIterator[None]:
+    """Serve the metrics.
+
+    Args:
+        address: `host:port`.
+        render: makes them, in Prometheus' text format.
+
+    Raises:
+        AddressError: when the address cannot be listened on.
+    """
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=await render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async with _serve(address, [web.get("/metrics", metrics)]):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _serve(address: str, routes: Iterable[web.RouteDef]) -> AsyncIterator[None]:
+    host, port = parse_address(address)
     application = web.Application()
-    application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    application.add_routes(routes)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

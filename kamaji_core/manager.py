@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from kamaji_core import __version__
 from kamaji_core.api import labels as wire
 from kamaji_core.api.datastore import DataStore
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
 from kamaji_core.boot import BootQueue, is_starting, width_for
 from kamaji_core.certificates import SecretFacts, read_secret
 from kamaji_core.datastore import DataStoreController, OpenStores
-from kamaji_core.health import serve_health
+from kamaji_core.health import serve_health, serve_metrics
 from kamaji_core.kube import (
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -29,6 +30,7 @@ from kamaji_core.kube import (
     SERVICES,
     ApiError,
     ClusterConfig,
+    HttpTransport,
     Informer,
     KubeClient,
     Resource,
@@ -37,6 +39,7 @@ from kamaji_core.kube import (
     keep_own_managed_fields,
     run_workers,
 )
+from kamaji_core.metrics import MeasuredTransport, Metrics, StateCollector
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES, Tenancy, TenantKey
 from kamaji_core.tenant import TenantController
 from kamaji_core.tenant.facts import Caches
@@ -52,6 +55,7 @@ STORE_USED_DELAY_SECONDS = 1.0
 """How long a change of a store's users is held back for others to join it."""
 
 NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
+USER_AGENT = f"kamaji/{__version__}"
 OWNED = f"{wire.PROJECT_LABEL}={wire.PROJECT}"
 
 
@@ -64,12 +68,14 @@ class Settings:
         tenant_workers: how many tenants are worked on at a time.
         boot_width: how many control planes may start at once; 0 takes it from the nodes' cores.
         health_address: `host:port` of the health endpoint; an empty host means all addresses, empty means none.
+        metrics_address: the same for metrics.
     """
 
     default_store: str = ""
     tenant_workers: int = 8
     boot_width: int = 0
     health_address: str = ":8081"
+    metrics_address: str = ":8080"
 
 
 class Manager:
@@ -79,10 +85,14 @@ class Manager:
         client: of the management cluster.
         plugins: what is installed.
         settings: how to run.
+        metrics: where it counts what it does.
     """
 
-    def __init__(self, client: KubeClient, *, plugins: Plugins, settings: Settings) -> None:
+    def __init__(
+        self, client: KubeClient, *, plugins: Plugins, settings: Settings, metrics: Metrics | None = None
+    ) -> None:
         self._client = client
+        self._metrics = metrics or Metrics()
         self._settings = settings
         self._tenant_queue: WorkQueue[TenantKey] = WorkQueue()
         self._store_queue: WorkQueue[str] = WorkQueue()
@@ -142,6 +152,16 @@ class Manager:
             remember=self._remember,
             now=_now,
         )
+        self._state = StateCollector(
+            tenants=self._tenants.store,
+            data_stores=self._data_stores.store,
+            secrets=self._secrets.store,
+            deployments=self._deployments.store,
+            boot=self._boot,
+            plugins=plugins,
+            now=_now,
+        )
+        self._metrics.registry.register(self._state)
         self._ready = asyncio.Event()
 
     @property
@@ -175,6 +195,10 @@ class Manager:
         async with contextlib.AsyncExitStack() as stack:
             if self._settings.health_address:
                 await stack.enter_async_context(serve_health(self._settings.health_address, ready=lambda: self.ready))
+            if self._settings.metrics_address:
+                await stack.enter_async_context(
+                    serve_metrics(self._settings.metrics_address, render=self._render_metrics)
+                )
             stack.push_async_callback(self._stores.aclose)
             supervisor = await stack.enter_async_context(Supervisor())
             for informer in informers:
@@ -205,12 +229,24 @@ class Manager:
             if is_starting(deployment):
                 self._boot.hold(key)
 
+    async def _render_metrics(self) -> bytes:
+        self._state.take()
+        return await asyncio.to_thread(self._metrics.render)
+
+    async def _look_at_store(self, name: str) -> float | None:
+        async with self._metrics.look("datastore"):
+            return await self._store_controller.reconcile(name)
+
+    async def _look_at_tenant(self, key: TenantKey) -> float | None:
+        async with self._metrics.look("tenantcontrolplane"):
+            return await self._tenant_controller.reconcile(key)
+
     async def _work_on_stores(self) -> None:
-        await run_workers(self._store_queue, self._store_controller.reconcile, workers=2)
+        await run_workers(self._store_queue, self._look_at_store, workers=2)
 
     async def _work_on_tenants(self) -> None:
         workers = self._settings.tenant_workers
-        await run_workers(self._tenant_queue, self._tenant_controller.reconcile, workers=workers)
+        await run_workers(self._tenant_queue, self._look_at_tenant, workers=workers)
 
     def _owned(self, resource: Any) -> Informer[dict[str, Any]]:
         return Informer[dict[str, Any]](
@@ -224,9 +260,13 @@ class Manager:
         )
 
     def _tenant_changed(
-        self, key: TenantKey, _before: TenantControlPlane | None, after: TenantControlPlane | None
+        self, key: TenantKey, before: TenantControlPlane | None, after: TenantControlPlane | None
     ) -> None:
         self._tenancy.observe(key, after)
+        if _became_ready(before, after):
+            created = after.metadata.creation_timestamp if after else None
+            if created:
+                self._metrics.time_to_ready.observe((_now() - created).total_seconds())
         self._tenant_queue.add(key)
 
     def _owned_changed(self, key: TenantKey, labels: Mapping[str, str]) -> None:
@@ -247,8 +287,15 @@ class Manager:
 
 async def run_manager(config: ClusterConfig, *, plugins: Plugins, settings: Settings, stop: asyncio.Event) -> None:
     """Run an operator against a cluster until asked to stop."""
-    async with KubeClient(config) as client:
-        await Manager(client, plugins=plugins, settings=settings).run(stop)
+    metrics = Metrics()
+    connections = HttpTransport(config, user_agent=USER_AGENT)
+    try:
+        async with KubeClient(
+            config, user_agent=USER_AGENT, transport=MeasuredTransport(connections, metrics)
+        ) as client:
+            await Manager(client, plugins=plugins, settings=settings, metrics=metrics).run(stop)
+    finally:
+        await connections.aclose()
 
 
 async def _until_stopped(stop: asyncio.Event, work: asyncio.Future[Any]) -> None:
@@ -260,6 +307,15 @@ async def _until_stopped(stop: asyncio.Event, work: asyncio.Future[Any]) -> None
         for future in (stopping, work):
             future.cancel()
         await asyncio.gather(stopping, work, return_exceptions=True)
+
+
+def _became_ready(before: TenantControlPlane | None, after: TenantControlPlane | None) -> bool:
+    """Whether a tenant is Ready for the first time in its life."""
+    if before is None or after is None:
+        return False
+    return bool(
+        after.status.kubernetes_resources.version.version and not before.status.kubernetes_resources.version.version
+    )
 
 
 def _now() -> datetime:

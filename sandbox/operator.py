@@ -15,6 +15,7 @@ from sandbox.errors import SandboxError
 from sandbox.places import LOGS, NODE_ADDRESS
 
 HEALTH_PORT = 18081
+METRICS_PORT = 18080
 _POLL = 0.02
 
 
@@ -24,7 +25,8 @@ def operator(*arguments: str) -> Server:
     Args:
         arguments: further ones of `kamaji manager`.
     """
-    manager = (sys.executable, "-m", "kamaji_core", "manager", f"--health-probe-bind-address=:{HEALTH_PORT}")
+    addresses = (f"--health-probe-bind-address=:{HEALTH_PORT}", f"--metrics-bind-address=:{METRICS_PORT}")
+    manager = (sys.executable, "-m", "kamaji_core", "manager", *addresses)
     return Server(
         name="operator",
         argv=(sys.executable, "-m", "sandbox", "exec", "--", *manager, *arguments),

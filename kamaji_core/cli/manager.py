@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     help="Where /healthz and /readyz are served; empty for nowhere.",
 )
 @click.option(
+    "--metrics-bind-address",
+    default=":8080",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where /metrics is served; empty for nowhere.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -59,6 +66,7 @@ def manager(
     max_concurrent_tcp_reconciles: int,
     max_concurrent_boots: int,
     health_probe_bind_address: str,
+    metrics_bind_address: str,
     log_level: str,
     log_format: str,
 ) -> None:
@@ -78,6 +86,7 @@ def manager(
         tenant_workers=max_concurrent_tcp_reconciles,
         boot_width=max_concurrent_boots,
         health_address=health_probe_bind_address,
+        metrics_address=metrics_bind_address,
     )
 
     async def run() -> None:

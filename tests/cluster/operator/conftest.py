@@ -93,7 +93,7 @@ class Cluster:
     @contextlib.asynccontextmanager
     async def operator(self, **changes: Any) -> AsyncIterator[Operator]:
         """Run an operator until the context is left; all tenants may start at once unless something else is asked."""
-        settings = Settings(**{"health_address": "", "boot_width": 10_000, **changes})
+        settings = Settings(**{"health_address": "", "metrics_address": "", "boot_width": 10_000, **changes})
         config = config_from_kubeconfig(self.kubeconfig)
         http = HttpTransport(config, user_agent="kamaji/test")
         transport = CountingTransport(http)
