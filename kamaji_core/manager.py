@@ -134,6 +134,7 @@ class Manager:
             stores=self._stores,
             plugins=plugins,
             tenancy=self._tenancy,
+            wake=self._store_queue.add,
             now=_now,
         )
         self._tenant_controller = TenantController(
@@ -200,6 +201,7 @@ class Manager:
                     serve_metrics(self._settings.metrics_address, render=self._render_metrics)
                 )
             stack.push_async_callback(self._stores.aclose)
+            stack.push_async_callback(self._store_controller.aclose)
             supervisor = await stack.enter_async_context(Supervisor())
             for informer in informers:
                 supervisor.start(f"watch {informer.resource.plural}", informer.run)

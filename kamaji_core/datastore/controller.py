@@ -16,6 +16,7 @@ from kamaji_core.api import labels as wire
 from kamaji_core.api.conditions import DataStoreReason
 from kamaji_core.datastore.references import DanglingReferenceError, resolve
 from kamaji_core.datastore.report import status_patch
+from kamaji_core.datastore.secrets import ReferencedSecrets
 from kamaji_core.datastore.stores import OpenStores, StoreState
 from kamaji_core.kube import NotFoundError
 from kamaji_core.tenancy import DATA_STORES
@@ -47,6 +48,7 @@ class DataStoreController:
         stores: the open stores, which this controller owns.
         plugins: where drivers come from.
         tenancy: who uses which store.
+        wake: asks for a look at a DataStore.
         now: the present time, UTC.
     """
 
@@ -58,6 +60,7 @@ class DataStoreController:
         stores: OpenStores,
         plugins: Plugins,
         tenancy: Tenancy,
+        wake: Callable[[str], None],
         now: Callable[[], datetime],
     ) -> None:
         self._client = client
@@ -65,7 +68,9 @@ class DataStoreController:
         self._stores = stores
         self._plugins = plugins
         self._tenancy = tenancy
+        self._wake = wake
         self._now = now
+        self._secrets = ReferencedSecrets(client, changed=self._secret_changed)
         self._probe_due: dict[str, tuple[int, float]] = {}
 
     async def reconcile(self, name: str) -> float | None:
@@ -80,8 +85,11 @@ class DataStoreController:
         store = self._informer.store.get(("", name))
         if store is None:
             self._probe_due.pop(name, None)
+            await self._secrets.keep(name, set())
             await self._stores.drop(name)
             self._wake_tenants(name)
+            return None
+        if wire.PAUSED_ANNOTATION in store.metadata.annotations and not store.metadata.deletion_timestamp:
             return None
         if store.metadata.deletion_timestamp and not self._tenancy.tenants_of(name):
             await self._release(store)
@@ -89,7 +97,16 @@ class DataStoreController:
         await self._protect(store)
         state = await self._examine_when_due(store)
         await self._report(store, state)
-        return max(self._probe_due[name][1] - asyncio.get_running_loop().time(), 0.0)
+        _, due = self._probe_due.get(name, (0, 0.0))  # gone when a Secret has changed meanwhile
+        return max(due - asyncio.get_running_loop().time(), 0.0)
+
+    async def aclose(self) -> None:
+        """End the watches of Secrets."""
+        await self._secrets.aclose()
+
+    def _secret_changed(self, name: str) -> None:
+        self._probe_due.pop(name, None)
+        self._wake(name)
 
     async def _examine_when_due(self, store: DataStore) -> StoreState:
         name, clock = store.metadata.name, asyncio.get_running_loop().time
@@ -114,7 +131,7 @@ class DataStoreController:
             sentence = self._plugins.missing_driver(store.spec.driver)
             return StoreState(name=name, ready=False, reason=DataStoreReason.DRIVER_NOT_FOUND, sentence=sentence)
         try:
-            view = await resolve(store, self._client)
+            view = await resolve(store, self._secrets)
         except DanglingReferenceError as error:
             return StoreState(name=name, ready=False, reason=error.reason, sentence=str(error), driver=driver)
         problems = driver.validate(view)

@@ -136,6 +136,25 @@ async def test_a_store_in_use_outlives_its_deletion(cluster: Any, namespace: str
         await until(is_gone, "the store to be gone")
 
 
+async def test_a_changed_secret_is_noticed_at_once(cluster: Any, until: Any) -> None:
+    """A login that is rotated, or broken, is seen without waiting for the next probe; and probing reads nothing."""
+    async with cluster.operator() as operator:
+        data = encoded({"ca.crt": cluster.store.ca.certificate})
+        await cluster.client.create(SECRETS, {"metadata": {"name": "turned", "namespace": "stores"}, "data": data})
+        await create(cluster, "turned", tlsConfig=dangling("ca.crt", "turned"))
+
+        async def says(status: str) -> bool:
+            return bool((await validation(cluster, "turned")).get("status") == status)
+
+        await until(lambda: says("True"), "the store to be ready")
+        await cluster.client.merge_patch(SECRETS, "turned", {"data": {"ca.crt": None}}, "stores")
+        await until(lambda: says("False"), "the broken reference to be told")
+        await cluster.client.merge_patch(SECRETS, "turned", {"data": data}, "stores")
+        await until(lambda: says("True"), "the store to be ready again")
+        gets = [request for request in operator.transport.requests if "/secrets/" in request.path]
+        assert gets == []
+
+
 async def test_an_idle_store_is_not_written(cluster: Any, until: Any) -> None:
     """A second look finds nothing to tell."""
     async with cluster.operator() as operator:
