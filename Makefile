@@ -14,7 +14,7 @@ PACKAGES := $(CACHE)/debian/installed
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 LEFTOVERS := $(VENV) tenant.conf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
-.PHONY: help venv programs demo sandbox-up sandbox-down test lint clean distclean
+.PHONY: help venv programs demo sandbox-up sandbox-down test explore lint clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ sandbox-down: $(INSTALLED) ## Take it down; nothing of it stays but the cache
 
 test: programs ## Run all tests, those with real programs too
 	@KAMAJI_PROGRAMS="$$($(BIN)/python -m sandbox programs --path)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+explore: programs ## Stop the operator after each of its writes, and lose each one's answer (about two minutes)
+	@KAMAJI_EXPLORE=1 KAMAJI_PROGRAMS="$$($(BIN)/python -m sandbox programs --path)" \
+		$(BIN)/python -m pytest -s tests/cluster/operator/test_crashes.py $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## Check style, types and the layers
 	$(BIN)/ruff check

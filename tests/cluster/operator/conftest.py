@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -280,6 +281,6 @@ async def _apply_store(cluster: Cluster) -> None:
 @pytest.fixture
 async def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> str:
     """A namespace of the test's own."""
-    name = request.node.name.replace("_", "-").split("[")[0][5:60].rstrip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:60].strip("-")
     await cluster.client.apply(NAMESPACES, {"metadata": {"name": name}}, field_manager="administrator")
     return name
