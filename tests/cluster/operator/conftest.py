@@ -136,6 +136,10 @@ class Cluster:
     async def play_node(self, namespace: str, name: str) -> None:
         """Tell that the Deployment's pods are ready, as its controller would with a node."""
         await until(lambda: self.has(DEPLOYMENTS, namespace, name), f"Deployment {name}")
+        await self.tell_ready(namespace, name)
+
+    async def tell_ready(self, namespace: str, name: str) -> None:
+        """Tell that an existing Deployment's pods are ready."""
         await self.client.merge_patch(DEPLOYMENTS, name, {"status": READY}, namespace, subresource="status")
 
     @staticmethod

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 
-from kamaji_core.kube import DEPLOYMENTS
+from kamaji_core.kube import DEPLOYMENTS, NotFoundError
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 
 pytestmark = pytest.mark.real
@@ -18,7 +19,8 @@ async def alone(cluster: Any) -> None:
     """No tenant of another test holds a place."""
     for item in (await cluster.client.list(DEPLOYMENTS)).items:
         metadata = cluster.decode(item)["metadata"]
-        await cluster.play_node(metadata["namespace"], metadata["name"])
+        with contextlib.suppress(NotFoundError):  # it may be on its way out
+            await cluster.tell_ready(metadata["namespace"], metadata["name"])
 
 
 @pytest.mark.usefixtures("alone")
