@@ -41,6 +41,7 @@ class Image:
         target: its path in the image.
         entrypoint: what runs when a pod says nothing.
         links: further names of the program, paths in the image.
+        environment: `NAME=value` of every container that runs it.
     """
 
     reference: str
@@ -48,12 +49,13 @@ class Image:
     target: str
     entrypoint: tuple[str, ...]
     links: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Digest of everything that the image's content follows from."""
         with self.program.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
-        rest = [_FORMAT, self.reference, self.target, self.entrypoint, self.links, _architecture()]
+        rest = [_FORMAT, self.reference, self.target, self.entrypoint, self.links, _architecture(), *self.environment]
         digest.update(json.dumps(rest).encode())
         return digest.hexdigest()
 
@@ -109,7 +111,7 @@ def write_archive(image: Image, path: Path) -> None:
         {
             "architecture": _architecture(),
             "os": "linux",
-            "config": {"Entrypoint": image.entrypoint, "Env": [_PATH]},
+            "config": {"Entrypoint": image.entrypoint, "Env": [_PATH, *image.environment]},
             "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
         },
     )

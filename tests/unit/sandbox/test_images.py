@@ -103,8 +103,19 @@ def test_the_digest_follows_everything_that_counts(image: Image, tmp_path: Path)
         replace(image, reference="registry.example/server:v1.2.4"),
         replace(image, entrypoint=("/usr/local/bin/server", "--help")),
         replace(image, links=()),
+        replace(image, environment=("GOGC=25",)),
     ]
     assert len({variant.digest() for variant in variants}) == len(variants)
+
+
+def test_an_image_may_set_environment_variables(image: Image, tmp_path: Path) -> None:
+    """They stand beside the search path, which every image has."""
+    write_archive(replace(image, environment=("GOGC=25",)), tmp_path / "image.tar")
+    files = members((tmp_path / "image.tar").read_bytes())
+    configuration = json.loads(blob(files, manifest(files)["config"]["digest"]))
+    search_path, *others = configuration["config"]["Env"]
+    assert search_path.startswith("PATH=")
+    assert others == ["GOGC=25"]
 
 
 def test_an_archive_is_made_once(image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

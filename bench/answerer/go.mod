@@ -1,0 +1,3 @@
+module kamaji/bench/answerer
+
+go 1.26.0
