@@ -1,10 +1,11 @@
-"""Talking to an API server: client, configuration, informer, queue, supervisor and comparison. Knows no tenants."""
+"""Talking to an API server: client, informers, queue, election, events, comparison, supervisor. Knows no tenants."""
 
 from kamaji_core.kube.answers import Listing, WatchEvent
 from kamaji_core.kube.backoff import Backoff
 from kamaji_core.kube.client import KubeClient
 from kamaji_core.kube.compare import differences, keep_own_managed_fields
 from kamaji_core.kube.config import ClusterConfig, config_from_kubeconfig, load_config
+from kamaji_core.kube.election import lead
 from kamaji_core.kube.errors import (
     AlreadyExistsError,
     ApiError,
@@ -20,29 +21,36 @@ from kamaji_core.kube.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from kamaji_core.kube.events import EventRecorder, EventType, ObjectReference
 from kamaji_core.kube.informer import Informer
-from kamaji_core.kube.queue import QueueShutDownError, WorkQueue, run_workers
+from kamaji_core.kube.leadership import Leadership, NotLeaderError
+from kamaji_core.kube.lease import LeaseSettings
+from kamaji_core.kube.queue import QueueObserver, QueueShutDownError, WorkQueue, run_workers
 from kamaji_core.kube.requests import Request
 from kamaji_core.kube.resources import (
     CONFIG_MAPS,
     CUSTOM_RESOURCE_DEFINITIONS,
     DEPLOYMENTS,
     EVENTS,
+    LEASES,
     NAMESPACES,
     PODS,
     SECRETS,
     SERVICES,
     Resource,
 )
+from kamaji_core.kube.secret_informer import SecretInformer
 from kamaji_core.kube.store import Key
 from kamaji_core.kube.supervisor import Supervisor
 from kamaji_core.kube.transport import Answer, HttpTransport, Transport
+from kamaji_core.kube.turns import Priority
 
 __all__ = [
     "CONFIG_MAPS",
     "CUSTOM_RESOURCE_DEFINITIONS",
     "DEPLOYMENTS",
     "EVENTS",
+    "LEASES",
     "NAMESPACES",
     "PODS",
     "SECRETS",
@@ -55,6 +63,8 @@ __all__ = [
     "ClusterConfig",
     "ConfigError",
     "ConflictError",
+    "EventRecorder",
+    "EventType",
     "ForbiddenError",
     "GoneError",
     "HttpTransport",
@@ -62,11 +72,18 @@ __all__ = [
     "InvalidError",
     "Key",
     "KubeClient",
+    "Leadership",
+    "LeaseSettings",
     "Listing",
     "NotFoundError",
+    "NotLeaderError",
+    "ObjectReference",
+    "Priority",
+    "QueueObserver",
     "QueueShutDownError",
     "Request",
     "Resource",
+    "SecretInformer",
     "ServerError",
     "Supervisor",
     "TooManyRequestsError",
@@ -78,6 +95,7 @@ __all__ = [
     "config_from_kubeconfig",
     "differences",
     "keep_own_managed_fields",
+    "lead",
     "load_config",
     "run_workers",
 ]

@@ -100,6 +100,7 @@ class KubeClient:
         label_selector: str = "",
         field_selector: str = "",
         page: int = 500,
+        metadata_only: bool = False,
     ) -> Listing:
         """Read all objects, of all namespaces where none is given, in pages.
 
@@ -109,13 +110,24 @@ class KubeClient:
             label_selector: as in kubectl's `-l`; empty for no selection.
             field_selector: as in kubectl's `--field-selector`; empty for no selection.
             page: objects in one answer; 0 for all in one.
+            metadata_only: have the server leave out all but the metadata (`PartialObjectMetadata`).
         """
-        selectors = {"label_selector": label_selector, "field_selector": field_selector}
+
+        def pages(size: int) -> AsyncGenerator[Listing, None]:
+            return self.pages(
+                resource,
+                namespace,
+                label_selector=label_selector,
+                field_selector=field_selector,
+                page=size,
+                metadata_only=metadata_only,
+            )
+
         try:
-            return await _joined(self.pages(resource, namespace, page=page, **selectors))
+            return await _joined(pages(page))
         except GoneError:
             # The pages took longer than the server keeps a moment (5 minutes): once more, all in one.
-            return await _joined(self.pages(resource, namespace, page=0, **selectors))
+            return await _joined(pages(0))
 
     async def pages(
         self,
@@ -125,6 +137,7 @@ class KubeClient:
         label_selector: str = "",
         field_selector: str = "",
         page: int = 500,
+        metadata_only: bool = False,
     ) -> AsyncGenerator[Listing, None]:
         """Read all objects as `list` does, a page at a time, so that the caller can drop each.
 
@@ -136,7 +149,9 @@ class KubeClient:
         selection = requests.select(label_selector, field_selector)
         following = ""
         while True:
-            request = requests.read_page(resource, namespace, selection, limit=page, following=following)
+            request = requests.read_page(
+                resource, namespace, selection, limit=page, following=following, metadata_only=metadata_only
+            )
             listing, following = page_of(request, await self._send(request))
             yield listing
             if not following:
@@ -253,6 +268,7 @@ class KubeClient:
         label_selector: str = "",
         field_selector: str = "",
         idle: float = 150.0,
+        metadata_only: bool = False,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Give what happens after `resource_version`, bookmarks included, until the server ends it (240-300 s).
 
@@ -265,13 +281,16 @@ class KubeClient:
             label_selector: as in `list`.
             field_selector: as in `list`.
             idle: seconds without a byte after which the connection counts as dead; bookmarks come about once a minute.
+            metadata_only: as in `list`.
 
         Raises:
             GoneError: in either form, when `resource_version` is no longer kept: list anew.
             UnreachableError: when the connection breaks or falls silent.
         """
         selection = requests.select(label_selector, field_selector)
-        request = requests.follow(resource, namespace, selection, resource_version=resource_version)
+        request = requests.follow(
+            resource, namespace, selection, resource_version=resource_version, metadata_only=metadata_only
+        )
         async with contextlib.AsyncExitStack() as stack:
             async with self._limit(request, self._timeout):
                 answer = await stack.enter_async_context(self._transport.send(request))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, TypeVar
 
 import msgspec
 import structlog
@@ -19,7 +19,7 @@ from kamaji_core.kube.errors import ApiError, ConfigError, GoneError, Unreachabl
 from kamaji_core.kube.store import Key, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from kamaji_core.kube.answers import WatchEvent
     from kamaji_core.kube.client import KubeClient
@@ -44,7 +44,10 @@ class Informer(Generic[T]):
         label_selector: which objects; those handed to `put` must fit it too.
         field_selector: which objects.
         namespace: None for all.
+        idle: seconds of silence after which a watch counts as dead; bookmarks come about once a minute.
     """
+
+    _watches_metadata: ClassVar = False
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Informer(Generic[T]):
         label_selector: str = "",
         field_selector: str = "",
         namespace: str | None = None,
+        idle: float = 150.0,
     ) -> None:
         self.resource = resource
         self.synced = asyncio.Event()
@@ -65,6 +69,7 @@ class Informer(Generic[T]):
         self._label_selector = label_selector
         self._field_selector = field_selector
         self._namespace = namespace
+        self._idle = idle
         self._store: Store[T] = Store(self._report)
         self._backoff = Backoff(first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
         self._fruitless = 0
@@ -147,16 +152,7 @@ class Informer(Generic[T]):
         # Counted before the answer, taken back where there was none: a server that is down says nothing of a position.
         self._fruitless += 1
         try:
-            async with contextlib.aclosing(
-                self._client.watch(
-                    self.resource,
-                    self._namespace,
-                    resource_version=self._store.position,
-                    label_selector=self._label_selector,
-                    field_selector=self._field_selector,
-                    idle=_IDLE_SECONDS,
-                )
-            ) as events:
+            async with contextlib.aclosing(self._events()) as events:
                 async for event in events:
                     self._take(event)
                     self._fruitless = 0
@@ -166,15 +162,33 @@ class Informer(Generic[T]):
             self._fruitless = 0
             raise
 
+    def _events(self) -> AsyncGenerator[WatchEvent, None]:
+        return self._client.watch(
+            self.resource,
+            self._namespace,
+            resource_version=self._store.position,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+            idle=self._idle,
+            metadata_only=self._watches_metadata,
+        )
+
     def _take(self, event: WatchEvent) -> None:
         if (place := self._place(event.object)) is None:
             return
         key, version = place
         if event.type == "DELETED":
-            self._store.observe(key, version, None)
-        elif event.type != "BOOKMARK" and (value := self._decoded(key, event.object)) is not None:
-            self._store.observe(key, version, value)
+            self._take_deletion(key, version)
+        elif event.type != "BOOKMARK":
+            self._take_state(key, version, event.object)
         self._store.advance(version)
+
+    def _take_deletion(self, key: Key, version: str) -> None:
+        self._store.observe(key, version, None)
+
+    def _take_state(self, key: Key, version: str, raw: msgspec.Raw) -> None:
+        if (value := self._decoded(key, raw)) is not None:
+            self._store.observe(key, version, value)
 
     def _place(self, raw: msgspec.Raw) -> tuple[Key, str] | None:
         """Read an object's key and resourceVersion."""
@@ -220,6 +234,4 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 15.0
 _HEALTHY_SECONDS = 5.0
 """A watch that lived so long was none of those that a server closes at once."""
-_IDLE_SECONDS = 150.0
-"""Bookmarks come about once a minute: silence for longer means that nobody is there."""
 _FRUITLESS_BEFORE_LIST = 3

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
 
 from kamaji_core.kube.backoff import spread
+from kamaji_core.kube.turns import Priority, ReadyKeys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,24 +27,52 @@ class QueueShutDownError(Exception):
     """The queue gives out nothing any more: end the worker."""
 
 
+class QueueObserver(Protocol):
+    """What is told of a queue's life, for metrics; its methods must be quick and not raise."""
+
+    def depth(self, keys: int) -> None:
+        """So many keys are ready now."""
+
+    def waited(self, seconds: float, priority: Priority) -> None:
+        """A key of that rank was taken into work after it had been ready for so long."""
+
+    def worked(self, seconds: float) -> None:
+        """One look at a key ended, after so long."""
+
+    def retried(self) -> None:
+        """A key is to be looked at again after a failure."""
+
+
 class WorkQueue(Generic[K]):
     """A queue of keys without duplicates.
 
     A key is in at most one of these states: ready, in work, in work and wanted again, waiting for its time. Of several
-    wishes the earliest counts.
+    wishes the earliest time and the highest rank count. Whose turn it is among the ready ones, `turns` tells.
 
     Args:
         first_retry: upper bound of the first delay after a failure, seconds; it doubles with each failure in a row.
         longest_retry: upper bound of any such delay, seconds.
+        group: keys of one group share their turns, such as the tenants of a namespace; by default all are one group.
+        patience: seconds after which a ready key is overtaken by newer ones of any rank no more.
+        observer: told of the queue's life.
     """
 
-    def __init__(self, *, first_retry: float = 0.5, longest_retry: float = 120.0) -> None:
+    def __init__(
+        self,
+        *,
+        first_retry: float = 0.5,
+        longest_retry: float = 120.0,
+        group: Callable[[K], Hashable] | None = None,
+        patience: float = 30.0,
+        observer: QueueObserver | None = None,
+    ) -> None:
         self._first_retry = first_retry
         self._longest_retry = longest_retry
-        self._ready: dict[K, None] = {}  # in order of arrival
-        self._in_work: set[K] = set()
-        self._wanted_again: set[K] = set()
-        self._waiting: dict[K, asyncio.TimerHandle] = {}
+        self._observer = observer
+        self._ready: ReadyKeys[K] = ReadyKeys(group=group or _one_group, patience=patience)
+        self._in_work: dict[K, _Look] = {}
+        self._wanted_again: dict[K, Priority] = {}
+        self._waiting: dict[K, _Waiting] = {}
         self._failures: dict[K, int] = {}
         self._arrived = asyncio.Semaphore(0)
         self._shut_down = False
@@ -57,31 +86,38 @@ class WorkQueue(Generic[K]):
         """Whether nothing is ready or in work; what waits for its time does not count."""
         return not self._ready and not self._in_work
 
-    def add(self, key: K) -> None:
-        """Have a key looked at as soon as possible; after its present look, when it is in work."""
+    def add(self, key: K, priority: Priority = Priority.EVENT) -> None:
+        """Have a key looked at as soon as its turn comes; after its present look, when it is in work.
+
+        Args:
+            key: what to look at.
+            priority: its rank; one that is ready with a lower rank is raised, one with a higher keeps it.
+        """
         if self._shut_down:
             return
-        self._stop_waiting(key)
+        if (waiting := self._stop_waiting(key)) is not None:
+            priority = min(priority, waiting.priority)
         if key in self._in_work:
-            self._wanted_again.add(key)
-        elif key not in self._ready:
-            self._ready[key] = None
+            self._wanted_again[key] = min(priority, self._wanted_again.get(key, priority))
+        elif self._ready.add(key, priority, _now()):
             self._arrived.release()
+            self._tell_depth()
 
-    def add_after(self, key: K, seconds: float) -> None:
+    def add_after(self, key: K, seconds: float, priority: Priority = Priority.EVENT) -> None:
         """Have a key looked at in so many seconds, unless that happens earlier anyway."""
         if seconds <= 0:
-            self.add(key)
+            self.add(key, priority)
             return
         if self._shut_down or key in self._ready or key in self._wanted_again:
             return
         loop = asyncio.get_running_loop()
         due = loop.time() + seconds
         waiting = self._waiting.get(key)
-        if waiting is not None and waiting.when() <= due:
-            return
+        if waiting is not None:
+            priority = min(priority, waiting.priority)
+            due = min(due, waiting.timer.when())
         self._stop_waiting(key)
-        self._waiting[key] = loop.call_at(due, self.add, key)
+        self._waiting[key] = _Waiting(loop.call_at(due, self.add, key, priority), priority)
 
     async def get(self) -> K:
         """Wait for the next key and take it into work; `done` must follow.
@@ -93,24 +129,34 @@ class WorkQueue(Generic[K]):
         if self._shut_down:
             self._arrived.release()  # for the next one who waits
             raise QueueShutDownError
-        key = next(iter(self._ready))
-        del self._ready[key]
-        self._in_work.add(key)
+        now = _now()
+        key, priority, waited = self._ready.pop(now)
+        self._in_work[key] = _Look(priority, now)
+        if self._observer is not None:
+            self._observer.waited(waited, priority)
+        self._tell_depth()
         return key
 
     def done(self, key: K) -> None:
         """End a key's present look; it is ready again at once when it was added meanwhile."""
-        self._in_work.discard(key)
-        if key in self._wanted_again:
-            self._wanted_again.discard(key)
-            self.add(key)
+        look = self._in_work.pop(key, None)
+        if look is not None and self._observer is not None:
+            self._observer.worked(_now() - look.began)
+        if (priority := self._wanted_again.pop(key, None)) is not None:
+            self.add(key, priority)
 
     def retry(self, key: K) -> float:
-        """Have a key looked at again after a failure, later with each in a row, and give the delay in seconds."""
+        """Have a key looked at again after a failure, later with each in a row, and give the delay in seconds.
+
+        It keeps the rank of its present look.
+        """
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         delay = spread(self._first_retry, self._longest_retry, failures)
-        self.add_after(key, delay)
+        look = self._in_work.get(key)
+        self.add_after(key, delay, look.priority if look is not None else Priority.EVENT)
+        if self._observer is not None:
+            self._observer.retried()
         return delay
 
     def forget(self, key: K) -> None:
@@ -120,17 +166,41 @@ class WorkQueue(Generic[K]):
     def shut_down(self) -> None:
         """Give out nothing any more: what is ready or waiting is dropped, and every `get` raises."""
         self._shut_down = True
-        for timer in self._waiting.values():
-            timer.cancel()
+        for waiting in self._waiting.values():
+            waiting.timer.cancel()
         self._waiting.clear()
         self._ready.clear()
         self._wanted_again.clear()
+        self._tell_depth()
         self._arrived.release()
 
-    def _stop_waiting(self, key: K) -> None:
-        timer = self._waiting.pop(key, None)
-        if timer is not None:
-            timer.cancel()
+    def _stop_waiting(self, key: K) -> _Waiting | None:
+        waiting = self._waiting.pop(key, None)
+        if waiting is not None:
+            waiting.timer.cancel()
+        return waiting
+
+    def _tell_depth(self) -> None:
+        if self._observer is not None:
+            self._observer.depth(len(self._ready))
+
+
+class _Look(NamedTuple):
+    priority: Priority
+    began: float
+
+
+class _Waiting(NamedTuple):
+    timer: asyncio.TimerHandle
+    priority: Priority
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _one_group(_key: object) -> None:
+    return None
 
 
 async def run_workers(queue: WorkQueue[K], handle: Callable[[K], Awaitable[float | None]], *, workers: int) -> None:

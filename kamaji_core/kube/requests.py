@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Propagation = Literal["Background", "Foreground", "Orphan"]
 Query = tuple[tuple[str, str], ...]
 
+JSON = "application/json"
+# Without a second choice: a server that cannot leave the data out answers 406 instead of sending it.
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -33,6 +37,7 @@ class Request:
         body: JSON; hidden from representations, since it may be a Secret.
         content_type: of the body.
         carries_secret: whether the server's words about the body may quote a Secret.
+        accept: the representation that is asked for.
     """
 
     method: str
@@ -42,6 +47,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
     carries_secret: bool = False
+    accept: str = JSON
 
 
 def read(resource: Resource, name: str, namespace: str | None) -> Request:
@@ -50,7 +56,15 @@ def read(resource: Resource, name: str, namespace: str | None) -> Request:
     return Request(method="GET", path=resource.path(namespace, name), what=what)
 
 
-def read_page(resource: Resource, namespace: str | None, selection: Query, *, limit: int, following: str) -> Request:
+def read_page(
+    resource: Resource,
+    namespace: str | None,
+    selection: Query,
+    *,
+    limit: int,
+    following: str,
+    metadata_only: bool = False,
+) -> Request:
     """Ask for one page of a collection.
 
     Args:
@@ -59,16 +73,26 @@ def read_page(resource: Resource, namespace: str | None, selection: Query, *, li
         selection: from `select`.
         limit: objects in the page; 0 for no limit.
         following: the `continue` of the page before; empty for the first.
+        metadata_only: leave out all but the metadata.
     """
     query = selection
     if limit:
         query += (("limit", str(limit)),)
     if following:
         query += (("continue", following),)
-    return Request(method="GET", path=resource.path(namespace), what=_all(resource, "list", namespace), query=query)
+    what = _all(resource, "list", namespace)
+    accept = METADATA_LIST if metadata_only else JSON
+    return Request(method="GET", path=resource.path(namespace), what=what, query=query, accept=accept)
 
 
-def follow(resource: Resource, namespace: str | None, selection: Query, *, resource_version: str) -> Request:
+def follow(
+    resource: Resource,
+    namespace: str | None,
+    selection: Query,
+    *,
+    resource_version: str,
+    metadata_only: bool = False,
+) -> Request:
     """Ask for a watch from `resource_version` on, with bookmarks, that the server ends after 240-300 s."""
     query = (
         *selection,
@@ -78,7 +102,9 @@ def follow(resource: Resource, namespace: str | None, selection: Query, *, resou
         # Spread, so that the watches of many clients do not end together.
         ("timeoutSeconds", str(random.randint(240, 300))),  # noqa: S311 - spreads load, guards nothing
     )
-    return Request(method="GET", path=resource.path(namespace), what=_all(resource, "watch", namespace), query=query)
+    what = _all(resource, "watch", namespace)
+    accept = METADATA if metadata_only else JSON
+    return Request(method="GET", path=resource.path(namespace), what=what, query=query, accept=accept)
 
 
 def create(resource: Resource, obj: dict[str, Any], *, field_manager: str, dry_run: bool) -> Request:

@@ -1,9 +1,9 @@
 """What an informer knows: the newest state of each object, which a late message never takes back.
 
-Three sources write here: lists, watch events and the answers to our own writes. An answer may arrive before the event
-it causes, so each state is judged by its resourceVersion. These are decimal numbers that grow with every write
-(documented as comparable since Kubernetes 1.35, and so with etcd and kine before); where one is not such a number,
-nothing is concluded from it: lists and events are taken as they come and answers to writes are left out.
+Several sources write here: lists, watch events, reads by name and the answers to our own writes. An answer may arrive
+before the event it causes, so each state is judged by its resourceVersion. These are decimal numbers that grow with
+every write (documented as comparable since Kubernetes 1.35, and so with etcd and kine before); where one is not such a
+number, nothing is concluded from it: lists and events are taken as they come and answers to writes are left out.
 """
 
 from __future__ import annotations
@@ -83,6 +83,15 @@ class Store(Mapping[Key, T], Generic[T]):
             self._remove(key)
         elif known != version:
             self._put(key, version, value)
+
+    def take_read(self, key: Key, version: str, value: T) -> None:
+        """Take a state that was read by name, unless what is known is surely newer."""
+        self.observe(key, version, value)
+        self._written_during_list.add(key)
+
+    def drop(self, key: Key) -> None:
+        """Take note that an object that was asked for by name does not exist."""
+        self._remove(key)
 
     def advance(self, position: str) -> None:
         """Note how far the watch has come."""

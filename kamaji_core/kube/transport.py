@@ -77,14 +77,14 @@ class HttpTransport:
         self._server_hostname = config.tls_server_name or None
         self._config = config
         # Identity: next to the server, compressing costs both sides more than it saves.
-        self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
         self._session: aiohttp.ClientSession | None = None
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     @contextlib.asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[Answer]:
         """Send a request over a kept or a new connection."""
-        headers = dict(self._headers)
+        headers = {**self._headers, "Accept": request.accept}
         if token := self._config.current_token():
             headers["Authorization"] = f"Bearer {token}"
         if request.body is not None:

@@ -1,11 +1,26 @@
 """Real servers for tests: for this project's own, for plugins' and as the parts the sandbox is put together from.
 
 There is no fake API server and no fake store here. A test that needs one starts the real program, which takes
-0.2 s (etcd) or 2.5 s (kube-apiserver with its etcd), and a fault is made by stopping or pausing that program.
+0.2 s (etcd) or 2.5 s (kube-apiserver with its etcd). A fault is made by stopping or pausing that program, or by a
+proxy in front of it.
 """
 
 from kamaji_core.testing.apiserver import ApiServer, ApiServerSettings, kube_apiserver
 from kamaji_core.testing.etcd import EtcdServer, EtcdSettings, enable_authentication, etcd
+from kamaji_core.testing.fault_proxy import FaultProxy
+from kamaji_core.testing.faults import (
+    CloseAtOnce,
+    Cut,
+    Delay,
+    Drop,
+    ErrorEvent,
+    Fault,
+    LoseAnswer,
+    Refuse,
+    Rule,
+    ShortWatch,
+    Stall,
+)
 from kamaji_core.testing.files import TlsFiles, write_key_pair, write_private
 from kamaji_core.testing.managers import (
     ControllerManagerSettings,
@@ -21,17 +36,29 @@ from kamaji_core.testing.server import HttpReadiness, Readiness, Server, SocketR
 __all__ = [
     "ApiServer",
     "ApiServerSettings",
+    "CloseAtOnce",
     "ControllerManagerSettings",
+    "Cut",
+    "Delay",
+    "Drop",
+    "ErrorEvent",
     "EtcdServer",
     "EtcdSettings",
+    "Fault",
+    "FaultProxy",
     "HttpReadiness",
+    "LoseAnswer",
     "ProgramMissingError",
     "Readiness",
+    "Refuse",
+    "Rule",
     "SchedulerSettings",
     "Server",
     "ServerProcess",
     "ServerStartError",
+    "ShortWatch",
     "SocketReadiness",
+    "Stall",
     "TlsFiles",
     "enable_authentication",
     "etcd",
