@@ -2,21 +2,73 @@
 
 Every plugin, ours included, comes through the entry-point group `kamaji`. One that cannot be imported, was written
 for another contract or takes a name that is taken already is left out and remembered with a sentence, so that only
-those who need it notice.
+those who need it notice. One that is named in `KAMAJI_DISABLED_PLUGINS` is not even imported.
 """
 
 from __future__ import annotations
 
+import enum
 import importlib.metadata
+import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from kamaji_core.contracts import API_VERSION, DatastoreDriver, hooks
+from kamaji_core.contracts import (
+    API_VERSION,
+    Addon,
+    Capability,
+    ConfigurationError,
+    DatastoreDriver,
+    hooks,
+    read_config,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+    from kamaji_core.contracts import StoreView
+
+DISABLED_VARIABLE = "KAMAJI_DISABLED_PLUGINS"
+"""Environment variable with the entry-point names of plugins that are not to be loaded, separated by commas."""
+
+
+class PluginState(enum.StrEnum):
+    """Whether a plugin is used; of several the one that stands later here is the graver."""
+
+    OK = "ok"
+    DISABLED = "disabled"
+    DUPLICATE = "duplicate"
+    INCOMPATIBLE = "incompatible"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """One entry point of the group, used or not.
+
+    Args:
+        name: of the entry point.
+        module: what it names.
+        distribution: name of the package that brings it, empty when unknown.
+        version: of that package, empty when unknown.
+        drivers: names of the datastore drivers that it brings, whether they can be used or not.
+        addons: the same of add-ons.
+        contract: versions of the contract that these were written for, as text; empty when it brings none.
+        state: the gravest of its parts.
+        sentence: what is wrong; empty when nothing is.
+    """
+
+    name: str
+    module: str
+    distribution: str = ""
+    version: str = ""
+    drivers: tuple[str, ...] = ()
+    addons: tuple[str, ...] = ()
+    contract: str = ""
+    state: PluginState = PluginState.OK
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +92,19 @@ class Plugins:
 
     Args:
         datastores: drivers by the value of `spec.driver` that selects them.
+        addons: add-ons by name.
         origins: the distribution that brought each driver.
-        failures: what was left out.
+        failures: what was left out, except what was disabled.
+        listed: every plugin of the group in the order of its name.
+        unknown: names that were disabled but that no installed plugin has.
     """
 
     datastores: Mapping[str, DatastoreDriver] = field(default_factory=dict)
+    addons: Mapping[str, Addon] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
+    listed: tuple[Plugin, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def missing_driver(self, name: str) -> str:
         """Tell, in a sentence, why there is no driver of this name and what to do."""
@@ -54,68 +112,214 @@ class Plugins:
             if failure.driver == name:
                 return f"The driver {name!r} of {failure.distribution} cannot be used: {failure.sentence}"
         known = ", ".join(sorted(self.datastores)) or "none"
+        disabled = [plugin.name for plugin in self.listed if plugin.state is PluginState.DISABLED]
+        if disabled:
+            known += f"; not loaded because {DISABLED_VARIABLE} names them: {', '.join(disabled)}"
         return (
             f"No installed plugin brings the driver {name!r} (installed: {known}): install its package or correct "
             f"spec.driver."
         )
 
 
-def load_plugins(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None) -> Plugins:
-    """Load every plugin once.
+def disabled_names(value: str | None = None) -> frozenset[str]:
+    """Read names separated by commas; without a value, those of the environment."""
+    value = os.environ.get(DISABLED_VARIABLE, "") if value is None else value
+    return frozenset(name.strip() for name in value.split(",") if name.strip())
+
+
+def load_plugins(
+    entry_points: Iterable[importlib.metadata.EntryPoint] | None = None, *, disabled: Collection[str] | None = None
+) -> Plugins:
+    """Load every plugin once; never raises for a plugin's sake.
 
     Args:
         entry_points: those to load instead of the installed ones.
+        disabled: names of those that are not to be loaded, instead of the environment's.
     """
     if entry_points is None:
         entry_points = importlib.metadata.entry_points(group=hooks.GROUP)
-    datastores: dict[str, DatastoreDriver] = {}
-    origins: dict[str, str] = {}
-    failures: list[Failure] = []
-    for entry_point in sorted(entry_points, key=lambda entry_point: entry_point.name):
-        distribution = _describe(entry_point)
+    if disabled is None:
+        disabled = disabled_names()
+    loader = _Loader()
+    found = sorted(entry_points, key=lambda entry_point: entry_point.name)
+    for entry_point in found:
+        loader.load(entry_point, disabled=entry_point.name in disabled)
+    return Plugins(
+        datastores=loader.datastores,
+        addons=loader.addons,
+        origins=loader.origins,
+        failures=tuple(loader.failures),
+        listed=tuple(loader.listed),
+        unknown=tuple(sorted(set(disabled) - {entry_point.name for entry_point in found})),
+    )
+
+
+def store_problems(driver: DatastoreDriver, store: StoreView) -> tuple[str, ...]:
+    """Tell what is wrong with a DataStore's settings, a sentence each: by the driver's type, then by its own judgement.
+
+    Args:
+        driver: that `spec.driver` selects.
+        store: with its references resolved.
+    """
+    if driver.CONFIG is not None:
         try:
-            classes = _datastores_of(entry_point)
-        except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything; it must stay its own trouble
-            failures.append(Failure(distribution=distribution, sentence=f"{type(error).__name__}: {error}"))
-            continue
-        for driver in classes:
-            problem = _problem(driver, origins)
-            if problem is None:
-                try:
-                    datastores[driver.NAME] = driver()
-                except Exception as error:  # noqa: BLE001 - as above
-                    problem = f"{type(error).__name__}: {error}"
-                else:
-                    origins[driver.NAME] = distribution
-            if problem is not None:
-                name = getattr(driver, "NAME", None)
-                failures.append(Failure(distribution=distribution, sentence=problem, driver=name))
-    return Plugins(datastores=datastores, origins=origins, failures=tuple(failures))
+            read_config(driver.CONFIG, store.config)
+        except ConfigurationError as error:
+            return (str(error),)
+    try:
+        return tuple(driver.validate(store))
+    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; it must stay this store's trouble
+        return (f"The driver {driver.NAME!r} failed to judge the settings ({_told(error)}): report it to its authors.",)
 
 
-def _datastores_of(entry_point: importlib.metadata.EntryPoint) -> list[type[DatastoreDriver]]:
+class _Loader:
+    """What has been found so far; owns the lists until they are handed over."""
+
+    def __init__(self) -> None:
+        self.datastores: dict[str, DatastoreDriver] = {}
+        self.addons: dict[str, Addon] = {}
+        self.origins: dict[str, str] = {}
+        self.failures: list[Failure] = []
+        self.listed: list[Plugin] = []
+        self._addon_origins: dict[str, str] = {}
+
+    def load(self, entry_point: importlib.metadata.EntryPoint, *, disabled: bool) -> None:
+        """Load one plugin and remember what came of it."""
+        if disabled:
+            sentence = f"{DISABLED_VARIABLE} names it: take it out there to use it."
+            self.listed.append(_listed(entry_point, state=PluginState.DISABLED, sentence=sentence))
+            return
+        try:
+            drivers, addons = _classes_of(entry_point)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything, even to exit
+            self.failures.append(Failure(distribution=_describe(entry_point), sentence=_told(error)))
+            self.listed.append(_listed(entry_point, state=PluginState.BROKEN, sentence=_told(error)))
+            return
+        problems = [self._take(entry_point, driver, _DRIVER) for driver in drivers]
+        problems += [self._take(entry_point, addon, _ADDON) for addon in addons]
+        self._list(entry_point, drivers, addons, [problem for problem in problems if problem])
+
+    def _take(self, entry_point: importlib.metadata.EntryPoint, kind: Any, what: _What) -> _Problem | None:
+        distribution = _describe(entry_point)
+        taken = self.origins if what is _DRIVER else self._addon_origins
+        made: dict[str, Any] = self.datastores if what is _DRIVER else self.addons
+        problem = _problem(kind, what, taken)
+        if problem is None:
+            try:
+                made[kind.NAME] = kind()
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+                problem = _Problem(PluginState.BROKEN, _told(error))
+            else:
+                taken[kind.NAME] = distribution
+                return None
+        name = getattr(kind, "NAME", None) if what is _DRIVER else None
+        self.failures.append(Failure(distribution=distribution, sentence=problem.sentence, driver=name))
+        return problem
+
+    def _list(
+        self,
+        entry_point: importlib.metadata.EntryPoint,
+        drivers: list[Any],
+        addons: list[Any],
+        problems: list[_Problem],
+    ) -> None:
+        graveness = list(PluginState)
+        self.listed.append(
+            _listed(
+                entry_point,
+                drivers=tuple(_name(kind) for kind in drivers),
+                addons=tuple(_name(kind) for kind in addons),
+                contract=", ".join(sorted({_version(kind) for kind in (*drivers, *addons)})),
+                state=max((problem.state for problem in problems), key=graveness.index, default=PluginState.OK),
+                sentence=" ".join(problem.sentence for problem in problems),
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _What:
+    """A sort of class that plugins bring."""
+
+    base: type
+    called: str
+
+
+_DRIVER = _What(DatastoreDriver, "driver")
+_ADDON = _What(Addon, "add-on")
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Why one class is not used."""
+
+    state: PluginState
+    sentence: str
+
+
+def _classes_of(entry_point: importlib.metadata.EntryPoint) -> tuple[list[Any], list[Any]]:
     # One manager each: a module with a wrong hook signature fails alone.
     manager = pluggy.PluginManager(hooks.GROUP)
     manager.add_hookspecs(hooks)
     manager.register(entry_point.load(), name=entry_point.name)
     manager.check_pending()
-    return [driver for drivers in manager.hook.kamaji_datastores() for driver in drivers]
+    drivers = [driver for some in manager.hook.kamaji_datastores() for driver in some]
+    return drivers, [addon for some in manager.hook.kamaji_addons() for addon in some]
 
 
-def _problem(driver: type[DatastoreDriver], taken: Mapping[str, str]) -> str | None:
-    name = getattr(driver, "NAME", None)
-    version = getattr(driver, "API_VERSION", None)
+def _problem(kind: Any, what: _What, taken: Mapping[str, str]) -> _Problem | None:
+    if not (isinstance(kind, type) and issubclass(kind, what.base)):
+        return _Problem(PluginState.BROKEN, f"{kind!r} is no subclass of {what.base.__name__}.")
+    name = getattr(kind, "NAME", None)
     if not isinstance(name, str) or not name:
-        return f"{driver!r} has no NAME."
-    if version != API_VERSION:
-        ours = ".".join(map(str, API_VERSION))
-        theirs = ".".join(map(str, version)) if isinstance(version, tuple) else repr(version)
-        return f"it was written for plugin contract {theirs}, this operator speaks {ours}."
+        return _Problem(PluginState.BROKEN, f"{kind!r} has no NAME.")
+    if getattr(kind, "API_VERSION", None) != API_VERSION:
+        sentence = f"it was written for plugin contract {_version(kind)}, this operator speaks {_text(API_VERSION)}."
+        return _Problem(PluginState.INCOMPATIBLE, sentence)
+    if sentence := _broken_declaration(kind):
+        return _Problem(PluginState.BROKEN, f"the {what.called} {name!r} {sentence}")
     if name in taken:
-        return f"the driver name {name!r} is already taken by {taken[name]}."
+        return _Problem(PluginState.DUPLICATE, f"the {what.called} name {name!r} is already taken by {taken[name]}.")
     return None
+
+
+def _broken_declaration(kind: Any) -> str:
+    """What a class says of itself in a form that cannot be read; empty when all can."""
+    capabilities: Any = getattr(kind, "CAPABILITIES", frozenset())
+    if not (isinstance(capabilities, frozenset) and all(isinstance(one, Capability) for one in capabilities)):
+        return "has CAPABILITIES that are no frozenset of Capability."
+    if not isinstance(getattr(kind, "CONFIG", None), type | None):
+        return "has a CONFIG that is neither a type nor None."
+    return ""
+
+
+def _listed(entry_point: importlib.metadata.EntryPoint, **fields: Any) -> Plugin:
+    brought_by = entry_point.dist
+    return Plugin(
+        name=entry_point.name,
+        module=entry_point.value,
+        distribution=brought_by.name if brought_by else "",
+        version=brought_by.version if brought_by else "",
+        **fields,
+    )
 
 
 def _describe(entry_point: importlib.metadata.EntryPoint) -> str:
     distribution = entry_point.dist
     return f"{distribution.name} {distribution.version}" if distribution else entry_point.value
+
+
+def _name(kind: Any) -> str:
+    return str(getattr(kind, "NAME", None) or getattr(kind, "__name__", repr(kind)))
+
+
+def _version(kind: Any) -> str:
+    version = getattr(kind, "API_VERSION", None)
+    return _text(version) if isinstance(version, tuple) else repr(version)
+
+
+def _text(version: tuple[object, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -7,6 +7,7 @@ import click
 from kamaji_core import __version__
 from kamaji_core.cli.kubeconfig import kubeconfig
 from kamaji_core.cli.manager import manager
+from kamaji_core.cli.plugins import plugins
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "KAMAJI"})
@@ -23,3 +24,4 @@ def version() -> None:
 
 main.add_command(manager)
 main.add_command(kubeconfig)
+main.add_command(plugins)

@@ -4,11 +4,23 @@ A plugin imports this package and the pure `kamaji_core.pki`, nothing else. It i
 synchronous registry, so hooks only hand over classes, and the classes' asynchronous methods do the work.
 """
 
+from kamaji_core.contracts.addon import (
+    Addon,
+    Applied,
+    AppliedObject,
+    IssuedCertificate,
+    Material,
+    Outcome,
+    TenantObject,
+)
+from kamaji_core.contracts.configuration import ConfigurationError, read_config
 from kamaji_core.contracts.datastore import (
     BasicAuth,
+    Capability,
     Claim,
     Credentials,
     DatastoreDriver,
+    Drift,
     Probe,
     ProbeKind,
     SecretReferences,
@@ -17,8 +29,10 @@ from kamaji_core.contracts.datastore import (
     StoreView,
     TenantView,
     TlsMaterial,
+    UnsupportedError,
+    Usage,
 )
-from kamaji_core.contracts.hooks import hookimpl
+from kamaji_core.contracts.hooks import ManagerView, TenantEvent, hookimpl
 from kamaji_core.contracts.parts import ControlPlaneParts, Flag, Mount, RestartOn, Volume
 
 API_VERSION = (0, 1)
@@ -26,13 +40,23 @@ API_VERSION = (0, 1)
 
 __all__ = [
     "API_VERSION",
+    "Addon",
+    "Applied",
+    "AppliedObject",
     "BasicAuth",
+    "Capability",
     "Claim",
+    "ConfigurationError",
     "ControlPlaneParts",
     "Credentials",
     "DatastoreDriver",
+    "Drift",
     "Flag",
+    "IssuedCertificate",
+    "ManagerView",
+    "Material",
     "Mount",
+    "Outcome",
     "Probe",
     "ProbeKind",
     "RestartOn",
@@ -40,8 +64,13 @@ __all__ = [
     "Session",
     "StoreError",
     "StoreView",
+    "TenantEvent",
+    "TenantObject",
     "TenantView",
     "TlsMaterial",
+    "UnsupportedError",
+    "Usage",
     "Volume",
     "hookimpl",
+    "read_config",
 ]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    import msgspec
+
     from kamaji_core.contracts.parts import ControlPlaneParts
 
 
@@ -48,6 +50,8 @@ class Claim:
         name: of the TenantControlPlane.
         schema: database name or key prefix (without slashes).
         user: the tenant's own user at the store.
+        recorded: the tenant's own status names this schema and user. Only then may a driver take over what lies at the
+            store without an owner's record: a specification proves nothing, since anybody may write any name there.
     """
 
     tenant_uid: str
@@ -55,6 +59,7 @@ class Claim:
     name: str
     schema: str
     user: str
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +163,59 @@ class Probe:
         return self.kind is ProbeKind.OK
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How much of a store one tenant's data takes.
+
+    Args:
+        keys: how many keys or rows.
+        bytes: their names and contents as the tenant sees them; history, indexes and free pages are not counted.
+        exact: False when `bytes` is estimated from a sample or data changed while it was measured.
+    """
+
+    keys: int
+    bytes: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """What at the store differs from a claim.
+
+    Args:
+        what: short constant in lower case such as `owner`, `user` or `rights`, for metrics and reasons.
+        sentence: what differs and what to do, or that the next `ensure` mends it.
+    """
+
+    what: str
+    sentence: str
+
+
+class Capability(enum.StrEnum):
+    """What a driver can do beyond the least; the core offers nothing that a driver does not name here."""
+
+    MANY_TENANTS = "many_tenants"
+    """Tenants share one store and cannot reach each other."""
+
+    OVERRIDES = "overrides"
+    """Resources of one tenant may lie on another store than the rest (`spec.dataStoreOverrides`)."""
+
+    MANY_REPLICAS = "many_replicas"
+    """Several API servers of one tenant may work on it at the same time."""
+
+    RELOAD_CREDENTIALS = "reload_credentials"
+    """New credentials are taken up by running pods without a restart."""
+
+    USAGE_BYTES = "usage_bytes"
+    """`Session.usage` tells bytes."""
+
+    COPY = "copy"
+    """A tenant's data can be copied to another store."""
+
+    BACKUP = "backup"
+    """A tenant's data can be saved and restored by itself."""
+
+
 class StoreError(Exception):
     """A store refused or could not be reached; the message is a sentence for the user.
 
@@ -171,6 +229,17 @@ class StoreError(Exception):
         super().__init__(sentence)
         self.kind = kind
         self.retry = retry
+
+
+class UnsupportedError(StoreError):
+    """The driver was written before the core asked for this, or cannot tell it.
+
+    Args:
+        what: what it does not tell, as the object of a sentence.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"This driver does not tell {what}.", kind=ProbeKind.VERSION, retry=False)
 
 
 class Session(abc.ABC):
@@ -209,6 +278,36 @@ class Session(abc.ABC):
     async def remove(self, claim: Claim) -> None:
         """Remove data, user and rights of the claim; succeeds when nothing is there."""
 
+    async def check(self, claim: Claim) -> Drift | None:
+        """Compare what is at the store with a claim that was made before; writes nothing.
+
+        Returns:
+            The gravest difference, None when there is none.
+
+        Raises:
+            StoreError: when the store cannot be asked; `UnsupportedError` when the driver does not look.
+        """
+        raise UnsupportedError(f"whether schema {claim.schema!r} and user {claim.user!r} are as they were made")
+
+    async def usage(self, claim: Claim) -> Usage:
+        """Measure a tenant's data; of bounded cost, however much there is.
+
+        Raises:
+            StoreError: when the store cannot be asked; `UnsupportedError` when the driver cannot measure.
+        """
+        raise UnsupportedError(f"how much data is in the schema {claim.schema!r}")
+
+    async def claims(self) -> Sequence[Claim]:
+        """List the claims whose owners the store has recorded, to find those whose tenants are gone.
+
+        Returns:
+            Claims that may be handed to `revoke` and `remove`; what has no record or an unreadable one is left out.
+
+        Raises:
+            StoreError: when the store cannot be asked; `UnsupportedError` when the driver cannot list.
+        """
+        raise UnsupportedError("whose claims are at the store")
+
     @abc.abstractmethod
     async def aclose(self) -> None:
         """Close all connections."""
@@ -222,6 +321,12 @@ class DatastoreDriver(abc.ABC):
 
     API_VERSION: ClassVar[tuple[int, int]]
     """The contract version it was written for."""
+
+    CONFIG: ClassVar[type[msgspec.Struct] | None] = None
+    """Type of `spec.config`, checked by the core before `validate`; None leaves checking it to `validate`."""
+
+    CAPABILITIES: ClassVar[frozenset[Capability]] = frozenset({Capability.MANY_TENANTS, Capability.MANY_REPLICAS})
+    """What it can do; the default is what every driver could before it was asked."""
 
     @abc.abstractmethod
     def validate(self, store: StoreView) -> Sequence[str]:

@@ -7,21 +7,55 @@ methods marked with `hookimpl` and names the module in its distribution's entry 
     datastore-example = "kamaji_datastore_example"
 
 The entry module is imported at every start, also for `kamaji --help`, so it must not import a network library.
+
+A hook whose docstring ends in "Not called yet." may be implemented: it is checked when the plugin is loaded.
 """
 
 from __future__ import annotations
 
+import enum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
-    from kamaji_core.contracts.datastore import DatastoreDriver
+    from collections.abc import Awaitable, Callable
+
+    import click
+
+    from kamaji_core.contracts.addon import Addon
+    from kamaji_core.contracts.datastore import DatastoreDriver, TenantView
+    from kamaji_core.contracts.parts import ControlPlaneParts
 
 GROUP = "kamaji"
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+class TenantEvent(enum.StrEnum):
+    """A turn in a tenant's life that plugins are told of."""
+
+    CREATED = "created"
+    READY = "ready"
+    NOT_READY = "not_ready"
+    UPGRADED = "upgraded"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagerView:
+    """What a plugin may know of the operator's process and ask of it.
+
+    Args:
+        version: of the operator.
+        supervise: runs a function, named for the log, for as long as the operator runs: started again with backoff
+            when it fails, cancelled when the operator stops.
+    """
+
+    version: str
+    supervise: Callable[[str, Callable[[], Awaitable[None]]], None]
 
 
 @hookspec
@@ -32,3 +66,72 @@ def kamaji_datastores() -> list[type[DatastoreDriver]]:
         Driver classes; each is instantiated once, without arguments.
     """
     raise NotImplementedError
+
+
+@hookspec
+def kamaji_addons() -> list[type[Addon]]:
+    """Hand over the add-ons of this plugin.
+
+    Returns:
+        Add-on classes; each is instantiated once, without arguments. They are found, checked and listed; the core
+        does not install them yet.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def kamaji_render(tenant: TenantView, parts: ControlPlaneParts) -> ControlPlaneParts | None:
+    """Add to a tenant's control plane pods.
+
+    Asked in the order of plugins' names; the answer is part of what the pod template's digest covers, so the same
+    tenant must always get the same answer. Not called yet.
+
+    Args:
+        tenant: whose pods.
+        parts: what the store's driver and the add-ons want.
+
+    Returns:
+        What is wanted besides, None for nothing; nothing of `parts` can be taken away.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def kamaji_validate(tenant: TenantView) -> list[str]:
+    """Judge a tenant before it is accepted. Not called yet.
+
+    Args:
+        tenant: as it would be.
+
+    Returns:
+        What is wrong with it, a sentence each that names the field and the remedy.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def kamaji_tenant_event(tenant: TenantView, what: TenantEvent) -> None:
+    """Hear of a turn in a tenant's life; must return at once, and what it raises is logged. Not called yet.
+
+    Args:
+        tenant: as it is now.
+        what: the turn.
+    """
+
+
+@hookspec
+def kamaji_manager(manager: ManagerView) -> None:
+    """Take part in the operator's process when it starts. Not called yet.
+
+    Args:
+        manager: through which long-lived work is started.
+    """
+
+
+@hookspec
+def kamaji_cli(group: click.Group) -> None:
+    """Add commands to `kamaji`. Not called yet.
+
+    Args:
+        group: the command's group.
+    """
