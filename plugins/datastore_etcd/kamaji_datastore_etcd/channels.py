@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 CALL_LIMIT = 5.0
 """Seconds that one call may take, all members together."""
 
+ANSWER_LIMIT = 32 * 1024 * 1024
+"""Bytes of one answer."""
+
 _OPTIONS = (
     # A member that came back is found within seconds instead of gRPC's two minutes; the second figure is the time that
     # connecting may take, TLS included.
@@ -35,6 +38,8 @@ _OPTIONS = (
     # A dead peer is noticed while calls are in flight; etcd drops clients that ping more often than every 5 s.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    # A page of values: etcd's own default for one value is 1.5 MiB and gRPC's for an answer 4 MiB.
+    ("grpc.max_receive_message_length", ANSWER_LIMIT),
     # Stores with the same settings must not share connections: their credentials may differ.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),

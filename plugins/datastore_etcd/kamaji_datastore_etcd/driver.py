@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
+
 from kamaji_core.contracts import (
+    Capability,
     ControlPlaneParts,
     Credentials,
     DatastoreDriver,
@@ -43,11 +46,24 @@ class StoreUnusableError(StoreError):
         super().__init__(" ".join(problems), kind=ProbeKind.TLS, retry=False)
 
 
+class EtcdConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of `spec.config`: there are none, so that a setting meant for another driver is told instead of lost."""
+
+
 class EtcdDriver(DatastoreDriver):
     """A key prefix of a shared etcd per tenant, guarded by a role and a user known by its certificate."""
 
     NAME: ClassVar[str] = "etcd"
     API_VERSION: ClassVar[tuple[int, int]] = (0, 1)
+    CONFIG: ClassVar[type[msgspec.Struct] | None] = EtcdConfig
+    CAPABILITIES: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.MANY_TENANTS,
+            Capability.MANY_REPLICAS,
+            Capability.RELOAD_CREDENTIALS,
+            Capability.USAGE_BYTES,
+        }
+    )
 
     def validate(self, store: StoreView) -> Sequence[str]:
         """Tell what is wrong with endpoints, certificates and keys; basic authentication is not looked at."""

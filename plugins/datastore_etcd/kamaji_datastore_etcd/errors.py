@@ -172,6 +172,83 @@ class NoSpaceError(EtcdError):
     )
 
 
+class LearnerError(UnavailableError):
+    """The member is a learner, which serves nobody; another member is asked."""
+
+    SENTENCE = "etcd at {endpoint} is a learner and serves no clients: promote it or take it out of spec.endpoints."
+
+
+class NotLeaderError(UnavailableError):
+    """The member passed the request to one that lost the lead meanwhile; asking again helps."""
+
+    SENTENCE = "etcd at {endpoint} is electing a leader: it is tried again."
+
+
+class CorruptError(EtcdError):
+    """Members hold different data: etcd refuses to serve."""
+
+    SENTENCE = (
+        "etcd at {endpoint} found that its members' data differ and refuses to serve: look at `etcdctl alarm list` and "
+        "restore the member that is wrong."
+    )
+
+
+class RootRoleMissingError(EtcdError):
+    """Authentication cannot be enabled: the user root lacks the role root or does not exist."""
+
+    SENTENCE = (
+        "etcd at {endpoint} has no user root with the role root: run `etcdctl user add root --no-password` and "
+        "`etcdctl user grant-role root root`."
+    )
+    KIND = ProbeKind.PERMISSION
+
+
+class InvalidTokenError(EtcdError):
+    """The login's token is unknown: etcd read a token where we send a certificate only."""
+
+    SENTENCE = "etcd at {endpoint} does not accept the login's token ({detail}): look for a proxy that adds one."
+    KIND = ProbeKind.AUTH
+
+
+class ManagementRefusedError(EtcdError):
+    """etcd keeps its administrator: the user root and its role cannot be removed while authentication is on."""
+
+    SENTENCE = "etcd at {endpoint} refuses to change its own administrator: choose another user or schema."
+    KIND = ProbeKind.PERMISSION
+    RETRY = False
+
+
+class CompactedError(EtcdError):
+    """The asked revision is no longer, or not yet, there; a new request reads the present."""
+
+    SENTENCE = "etcd at {endpoint} no longer has the revision that was asked for: it is tried again."
+
+
+class RequestTooLargeError(EtcdError):
+    """The request is larger, or has more parts, than the server allows."""
+
+    SENTENCE = (
+        "etcd at {endpoint} takes no request of this size ({detail}): raise its --max-request-bytes and --max-txn-ops "
+        "to their defaults at least."
+    )
+    RETRY = False
+
+
+class AnswerTooLargeError(EtcdError):
+    """The answer is larger than the driver accepts."""
+
+    SENTENCE = "The answer of etcd at {endpoint} is too large ({detail}): keep its --max-request-bytes at the default."
+    RETRY = False
+
+
+class NameInvalidError(EtcdError):
+    """etcd got an empty name or key where it needs one."""
+
+    SENTENCE = "etcd at {endpoint} refuses an empty name or key ({detail}): check the tenant's schema and user."
+    KIND = ProbeKind.PERMISSION
+    RETRY = False
+
+
 class OverloadedError(EtcdError):
     """etcd asks for patience."""
 
@@ -194,13 +271,29 @@ _ANSWERS: tuple[tuple[str, str, type[EtcdError]], ...] = (
     ("FAILED_PRECONDITION", "role is not granted to the user", NotGrantedError),
     ("FAILED_PRECONDITION", "permission is not granted to the role", NotGrantedError),
     ("FAILED_PRECONDITION", "authentication is not enabled", AuthenticationDisabledError),
+    ("FAILED_PRECONDITION", "root user does not", RootRoleMissingError),
+    ("FAILED_PRECONDITION", "rpc not supported for learner", LearnerError),
+    ("FAILED_PRECONDITION", "etcdserver: not leader", NotLeaderError),
+    ("FAILED_PRECONDITION", "etcdserver: not capable", TooOldError),
     ("INVALID_ARGUMENT", "user name is empty", NoUserError),
+    ("INVALID_ARGUMENT", "role name is empty", NameInvalidError),
+    ("INVALID_ARGUMENT", "key is not provided", NameInvalidError),
+    ("INVALID_ARGUMENT", "permission not given", NameInvalidError),
+    ("INVALID_ARGUMENT", "invalid auth management", ManagementRefusedError),
+    ("INVALID_ARGUMENT", "request is too large", RequestTooLargeError),
+    ("INVALID_ARGUMENT", "too many operations in txn", RequestTooLargeError),
     ("INVALID_ARGUMENT", "invalid user ID or password", AuthenticationFailedError),
     ("INVALID_ARGUMENT", "revision of auth store is old", OldAuthRevisionError),
     ("UNKNOWN", "password was given for no password user", NoPasswordUserError),
     ("PERMISSION_DENIED", "", PermissionDeniedError),
     ("RESOURCE_EXHAUSTED", "database space exceeded", NoSpaceError),
     ("RESOURCE_EXHAUSTED", "too many requests", OverloadedError),
+    ("RESOURCE_EXHAUSTED", "received message larger than max", AnswerTooLargeError),  # gRPC's own words
+    ("RESOURCE_EXHAUSTED", "trying to send message larger than max", RequestTooLargeError),  # as above
+    ("OUT_OF_RANGE", "required revision", CompactedError),
+    ("DATA_LOSS", "corrupt cluster", CorruptError),
+    ("UNAUTHENTICATED", "", InvalidTokenError),
+    ("CANCELLED", "etcdserver: request canceled", TimedOutError),
     ("UNIMPLEMENTED", "", TooOldError),
     ("DEADLINE_EXCEEDED", "", TimedOutError),
     ("UNAVAILABLE", "etcdserver: request timed out", TimedOutError),

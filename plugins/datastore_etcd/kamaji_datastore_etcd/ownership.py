@@ -5,8 +5,9 @@ ask for another's data, for an administrator's user or for a prefix that a manag
 are keys that begin without a slash and so lie outside of every tenant's range. One is kept by schema, one by user, both
 with the tenant's UID, and both are made in one transaction before anything else is.
 
-A store that Kamaji served has no records. What has exactly the shape of one of its tenants is taken over; anything
-else that exists without a record belongs to somebody else.
+A store that Kamaji served has no records. What has exactly the shape of one of its tenants is taken over by the tenant
+whose own status names it, which only an operator writes; anything else that exists without a record belongs to somebody
+else.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from kamaji_core.contracts import ProbeKind, StoreError
+from kamaji_core.contracts import Claim, ProbeKind, StoreError
 from kamaji_datastore_etcd.rights import Rights, wanted_rights
 
 if TYPE_CHECKING:
-    from kamaji_core.contracts import Claim
+    from collections.abc import Iterable
 
 RECORDS = "kamaji.clastix.io"
 """What all records' keys begin with."""
@@ -88,6 +89,40 @@ def record_of(claim: Claim) -> Record:
     )
 
 
+def records_range(kind: str) -> tuple[bytes, bytes]:
+    """Tell the first key of all records by schema (`claims`) or by user (`users`), and the first key after them."""
+    return f"{RECORDS}/{kind}/".encode(), f"{RECORDS}/{kind}0".encode()
+
+
+def claim_of(record: Record) -> Claim:
+    """Make the claim that a record stands for."""
+    return Claim(
+        tenant_uid=record.tenant_uid,
+        namespace=record.namespace,
+        name=record.name,
+        schema=record.schema,
+        user=record.user,
+    )
+
+
+def recorded_claims(entries: Iterable[tuple[bytes, bytes]]) -> tuple[Claim, ...]:
+    """Read claims out of records, one for each owner's schema and user however many records tell of it.
+
+    Args:
+        entries: key and content of each record. What cannot be read, or lies under another name than it tells, proves
+            no owner and is left out.
+    """
+    claims: dict[tuple[str, str, str], Claim] = {}
+    for key, content in entries:
+        record = read_record(content)
+        if record is None:
+            continue
+        claim = claim_of(record)
+        if key in {schema_key(claim), user_key(claim)}:
+            claims.setdefault((claim.tenant_uid, claim.schema, claim.user), claim)
+    return tuple(claims.values())
+
+
 def read_record(content: bytes) -> Record | None:
     """Read a record; None when it is none of ours, which is then nobody's to take."""
     try:
@@ -108,8 +143,8 @@ def is_owned(claim: Claim, content: bytes | None) -> bool:
 
 
 def is_kamajis(claim: Claim, found: Found) -> bool:
-    """Whether what is there without a record looks exactly like a tenant that Kamaji made."""
-    return found.unrecorded and found.rights == wanted_rights(claim)
+    """Whether what is there without a record is this tenant as Kamaji made it: its exact shape, named by the status."""
+    return claim.recorded and _has_kamajis_shape(claim, found)
 
 
 def may_remove(claim: Claim, found: Found) -> bool:
@@ -154,6 +189,10 @@ def user_with_password(claim: Claim) -> OwnershipError:
     )
 
 
+def _has_kamajis_shape(claim: Claim, found: Found) -> bool:
+    return found.unrecorded and found.rights == wanted_rights(claim)
+
+
 def _refuse_recorded(claim: Claim, content: bytes | None, *, what: str, key: bytes) -> None:
     if content is None or is_owned(claim, content):
         return
@@ -165,10 +204,13 @@ def _refuse_recorded(claim: Claim, content: bytes | None, *, what: str, key: byt
             f"The {what} at etcd is recorded for this tenant with schema {record.schema!r} and user {record.user!r}: "
             f"set spec.dataStoreSchema and spec.dataStoreUsername to these."
         )
+    left = Claim(tenant_uid="", namespace="", name="", schema=record.schema, user=record.user)
+    records = " and ".join(repr(record_key.decode()) for record_key in (schema_key(left), user_key(left)))
     raise OwnershipError(
         f"The {what} at etcd belongs to the TenantControlPlane {record.namespace}/{record.name} (UID "
         f"{record.tenant_uid}): choose other names in spec.dataStoreSchema and spec.dataStoreUsername, or, if that "
-        f"tenant is gone for good, delete the key {key.decode()!r} at etcd."
+        f"tenant is gone for good, delete at etcd its user {record.user!r}, its role {record.schema!r}, its data under "
+        f"/{record.schema}/ and its records {records}."
     )
 
 
@@ -177,6 +219,12 @@ def _refuse_unrecorded(claim: Claim, found: Found) -> None:
     is_new = found.rights.permissions is None and not found.rights.roles
     if is_new or is_kamajis(claim, found):
         return
+    if _has_kamajis_shape(claim, found):
+        raise OwnershipError(
+            f"The user {claim.user!r} with the schema {claim.schema!r} exists at etcd without an owner's record, and "
+            f"this tenant's status.storage.setup does not name both: choose other names in spec.dataStoreSchema and "
+            f"spec.dataStoreUsername, or, if they are this tenant's, restore its status."
+        )
     raise OwnershipError(
         f"The user {claim.user!r} or the role {claim.schema!r} exists at etcd and was not made for a tenant: choose "
         f"other names in spec.dataStoreSchema and spec.dataStoreUsername."

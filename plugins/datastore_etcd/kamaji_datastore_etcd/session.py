@@ -11,23 +11,39 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from kamaji_core.contracts import Claim, Credentials, Probe, ProbeKind, Session, StoreError, TlsMaterial
+from kamaji_core.contracts import (
+    Claim,
+    Credentials,
+    Drift,
+    Probe,
+    ProbeKind,
+    Session,
+    StoreError,
+    TlsMaterial,
+    Usage,
+)
 from kamaji_datastore_etcd import ownership
 from kamaji_datastore_etcd.channels import Channels
+from kamaji_datastore_etcd.drift import drift_of
 from kamaji_datastore_etcd.errors import AuthenticationDisabledError, TimedOutError
 from kamaji_datastore_etcd.names import NameRefusedError, check_names, key_range
 from kamaji_datastore_etcd.ownership import Found
 from kamaji_datastore_etcd.probe import look
 from kamaji_datastore_etcd.rights import Changes, Rights, changes_to, wanted_permission
+from kamaji_datastore_etcd.usage import measure
 from kamaji_datastore_etcd.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Sequence
 
 PROBE_LIMIT = 5.0
+READ_LIMIT = 20.0
 WRITE_LIMIT = 20.0
 REMOVE_LIMIT = 120.0
 """Seconds that one call of a session's method may take; removal deletes a tenant's data in many steps."""
+
+RECORDS_PAGE = 500
+"""Records read by one request; each has about 300 bytes."""
 
 
 class WrongCredentialsError(StoreError):
@@ -125,9 +141,53 @@ class EtcdSession(Session):
             # Compared, so that a record which became somebody else's meanwhile stays.
             await self._wire.delete({key: value for key, value in records.items() if value is not None})
 
+    async def check(self, claim: Claim) -> Drift | None:
+        """Compare records, user, role and rights with the claim; writes nothing.
+
+        Raises:
+            StoreError: when etcd cannot be asked or the names can be no claim's.
+        """
+        check_names(claim, login=self._login)
+        async with self._limit(READ_LIMIT):
+            found = await self._find(claim)
+            has_password = found.rights.roles is not None and await self._wire.has_password(claim.user)
+        return drift_of(claim, found, has_password=has_password)
+
+    async def usage(self, claim: Claim) -> Usage:
+        """Count the claim's keys and add up or estimate their bytes.
+
+        Raises:
+            StoreError: when etcd cannot be asked or the names can be no claim's.
+        """
+        check_names(claim, login=self._login)
+        async with self._limit(READ_LIMIT):
+            return await measure(self._wire, *key_range(claim.schema))
+
+    async def claims(self) -> Sequence[Claim]:
+        """List all claims that have an owner's record, read in pages.
+
+        Tenants of Kamaji that were never taken over have no record and are not listed.
+        """
+        async with self._limit(READ_LIMIT):
+            by_schema = await self._records("claims")
+            by_user = await self._records("users")
+        return ownership.recorded_claims((*by_schema, *by_user))
+
     async def aclose(self) -> None:
         """Close all connections once the calls in flight have ended."""
         await self._channels.aclose()
+
+    async def _records(self, kind: str) -> list[tuple[bytes, bytes]]:
+        cursor, end = ownership.records_range(kind)
+        entries: list[tuple[bytes, bytes]] = []
+        more = True
+        while more:
+            page = await self._wire.page(cursor, end, limit=RECORDS_PAGE)
+            entries += page.entries
+            more = page.more
+            if page.entries:
+                cursor = page.entries[-1][0] + b"\0"
+        return entries
 
     async def _find(self, claim: Claim) -> Found:
         records, roles, permissions = await _together(

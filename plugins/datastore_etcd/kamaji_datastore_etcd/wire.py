@@ -77,6 +77,21 @@ class ServerStatus:
     alarms: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The beginning of a key range.
+
+    Args:
+        entries: key and value of each key, values empty where they were not asked for.
+        more: whether the range goes on after them.
+        count: keys in the whole range.
+    """
+
+    entries: tuple[tuple[bytes, bytes], ...]
+    more: bool
+    count: int
+
+
 class Wire:
     """The methods of one etcd, called over its channels.
 
@@ -175,6 +190,27 @@ class Wire:
         answer = await self._keys(_TXN, pb.TxnRequest(success=[_read(key) for key in keys]))
         return tuple(_value(entry) for entry in answer.responses)
 
+    async def page(self, start: bytes, end: bytes, *, limit: int, keys_only: bool = False, exact: bool = True) -> Page:
+        """Read the first keys of a range.
+
+        Args:
+            start: first key of the range.
+            end: first key after it.
+            limit: at most so many keys.
+            keys_only: leave the values out.
+            exact: False lets the asked member answer from what it knows, which may be a little old, without a round
+                among all members.
+        """
+        request = pb.RangeRequest(key=start, range_end=end, limit=limit, keys_only=keys_only, serializable=not exact)
+        answer = await self._keys(_RANGE, request)
+        entries = tuple((bytes(entry.key), bytes(entry.value)) for entry in answer.kvs)
+        return Page(entries=entries, more=answer.more, count=answer.count)
+
+    async def count(self, start: bytes, end: bytes) -> int:
+        """Count the keys of a range; the server reads no value for it."""
+        request = pb.RangeRequest(key=start, range_end=end, count_only=True, serializable=True)
+        return int((await self._keys(_RANGE, request)).count)
+
     async def create(self, values: Mapping[bytes, bytes], *, empty: tuple[bytes, bytes] | None) -> bool:
         """Create keys, all or none.
 
@@ -204,12 +240,10 @@ class Wire:
         """Delete all keys of a range in small steps; returns how many there were."""
         deleted, more = 0, True
         while more:
-            page = await self._keys(
-                _RANGE, pb.RangeRequest(key=start, range_end=end, limit=DELETE_PAGE, keys_only=True)
-            )
+            page = await self.page(start, end, limit=DELETE_PAGE, keys_only=True)
             more = page.more
-            if page.kvs:
-                step = pb.DeleteRangeRequest(key=start, range_end=page.kvs[-1].key + b"\0")
+            if page.entries:
+                step = pb.DeleteRangeRequest(key=start, range_end=page.entries[-1][0] + b"\0")
                 deleted += (await self._keys(_DELETE_RANGE, step)).deleted
         return deleted
 

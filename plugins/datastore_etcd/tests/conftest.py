@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
@@ -84,6 +84,89 @@ class Etcdctl:
         return result.stdout
 
 
+def message(**fields: bytes | str | int) -> bytes:
+    """Encode a message of etcd's interface that the driver itself does not speak: `_3=b"x"` is field number 3."""
+
+    def number(value: int) -> bytes:
+        encoded, left = b"", value & (2**64 - 1)
+        while left > 0x7F:
+            encoded, left = encoded + bytes([left & 0x7F | 0x80]), left >> 7
+        return encoded + bytes([left])
+
+    encoded = b""
+    for name, value in fields.items():
+        field = int(name.removeprefix("_"))
+        if isinstance(value, int):
+            encoded += number(field << 3) + number(value)
+        else:
+            content = value.encode() if isinstance(value, str) else value
+            encoded += number(field << 3 | 2) + number(len(content)) + content
+    return encoded
+
+
+class Intruder:
+    """One client with one certificate that sends whatever it is told and tells how the server answered."""
+
+    def __init__(self, server: EtcdServer, client: KeyPair) -> None:
+        import grpc  # noqa: PLC0415 - the pure tests of this directory run without grpc
+        import grpc.aio  # noqa: PLC0415 - as above
+
+        assert server.ca is not None
+        self._error: Any = grpc.aio.AioRpcError
+        self._end: Any = grpc.aio.EOF
+        self._channel = grpc.aio.secure_channel(
+            server.endpoints[0].removeprefix("https://"),
+            grpc.ssl_channel_credentials(server.ca.certificate, client.key, client.certificate),
+            options=(("grpc.use_local_subchannel_pool", 1),),
+        )
+
+    async def call(self, path: str, request: bytes) -> tuple[str, bytes]:
+        """Ask once; tells `OK` and the answer's bytes, or the code's name and the server's words."""
+        try:
+            return "OK", await self._channel.unary_unary(f"/{path}")(request, timeout=10)
+        except self._error as error:
+            return error.code().name, (error.details() or "").encode()
+
+    async def stream(self, path: str, request: bytes, *, both_ways: bool) -> tuple[str, bytes]:
+        """Open a stream and take its first answer; `END` when the server ended it without one."""
+        if both_ways:
+            stream = self._channel.stream_stream(f"/{path}")(timeout=10)
+        else:
+            stream = self._channel.unary_stream(f"/{path}")(request, timeout=10)
+        try:
+            if both_ways:
+                await stream.write(request)
+            answer = await stream.read()
+        except self._error as error:
+            return error.code().name, (error.details() or "").encode()
+        finally:
+            stream.cancel()
+        return ("END", b"") if answer is self._end else ("OK", answer)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
+
+
+@pytest.fixture
+def encode() -> Callable[..., bytes]:
+    """Encode a message by its fields' numbers."""
+    return message
+
+
+@pytest.fixture
+async def intrude() -> AsyncIterator[Callable[[EtcdServer, KeyPair], Intruder]]:
+    """Make clients that send anything; they are closed with the test."""
+    made: list[Intruder] = []
+
+    def make(server: EtcdServer, client: KeyPair) -> Intruder:
+        made.append(Intruder(server, client))
+        return made[-1]
+
+    yield make
+    await asyncio.gather(*(intruder.aclose() for intruder in made))
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[EtcdServer]:
     """An etcd that all tests share: each uses schemas and users of its own."""
@@ -144,7 +227,7 @@ async def open_session(driver: EtcdDriver) -> AsyncIterator[Callable[[StoreView]
 def make_claim() -> Callable[..., Claim]:
     """Make claims with names that no other test uses, where none are given."""
 
-    def make(**fields: str) -> Claim:
+    def make(**fields: Any) -> Claim:
         number = next(_numbers)
         schema = fields.pop("schema", f"schema{number}")
         claim = Claim(

@@ -37,11 +37,70 @@ if TYPE_CHECKING:
         ("UNAVAILABLE", "Peer name 10.0.0.1 is not in peer certificate", errors.ServerCertificateError),
         ("UNAVAILABLE", "Handshake read failed (Connection reset by peer)", errors.ClientCertificateError),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", errors.TimedOutError),
+        ("RESOURCE_EXHAUSTED", "CLIENT: Received message larger than max (9 vs. 4)", errors.AnswerTooLargeError),
+        ("RESOURCE_EXHAUSTED", "trying to send message larger than max (9 vs. 4)", errors.RequestTooLargeError),
     ],
 )
 def test_code_and_message_together_decide(code: str, detail: str, kind: type[EtcdError]) -> None:
     """The same code means opposite things with another message."""
     assert type(error_for(code=code, detail=detail, endpoint="etcd:2379")) is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "kind"),
+    [
+        ("INVALID_ARGUMENT", "key is not provided", errors.NameInvalidError),
+        ("INVALID_ARGUMENT", "too many operations in txn request", errors.RequestTooLargeError),
+        ("INVALID_ARGUMENT", "request is too large", errors.RequestTooLargeError),
+        ("INVALID_ARGUMENT", "role name is empty", errors.NameInvalidError),
+        ("INVALID_ARGUMENT", "permission not given", errors.NameInvalidError),
+        ("INVALID_ARGUMENT", "invalid auth management", errors.ManagementRefusedError),
+        (
+            "INVALID_ARGUMENT",
+            "authentication failed, invalid user ID or password",
+            errors.AuthenticationFailedError,
+        ),
+        ("OUT_OF_RANGE", "mvcc: required revision has been compacted", errors.CompactedError),
+        ("OUT_OF_RANGE", "mvcc: required revision is a future revision", errors.CompactedError),
+        ("FAILED_PRECONDITION", "root user does not exist", errors.RootRoleMissingError),
+        ("FAILED_PRECONDITION", "root user does not have root role", errors.RootRoleMissingError),
+        ("FAILED_PRECONDITION", "role name already exists", errors.RoleExistsError),
+        ("FAILED_PRECONDITION", "role is not granted to the user", errors.NotGrantedError),
+        ("FAILED_PRECONDITION", "permission is not granted to the role", errors.NotGrantedError),
+        ("FAILED_PRECONDITION", "authentication is not enabled", errors.AuthenticationDisabledError),
+        ("FAILED_PRECONDITION", "rpc not supported for learner", errors.LearnerError),
+        ("FAILED_PRECONDITION", "not leader", errors.NotLeaderError),
+        ("FAILED_PRECONDITION", "not capable", errors.TooOldError),
+        ("PERMISSION_DENIED", "permission denied", errors.PermissionDeniedError),
+        ("UNAUTHENTICATED", "invalid auth token", errors.InvalidTokenError),
+        ("UNAVAILABLE", "no leader", errors.UnavailableError),
+        ("UNAVAILABLE", "leader changed", errors.UnavailableError),
+        ("UNAVAILABLE", "server stopped", errors.UnavailableError),
+        ("UNAVAILABLE", "unhealthy cluster", errors.UnavailableError),
+        ("UNAVAILABLE", "request timed out, possibly due to previous leader failure", errors.TimedOutError),
+        ("UNAVAILABLE", "request timed out, possibly due to connection lost", errors.TimedOutError),
+        (
+            "UNAVAILABLE",
+            "request timed out, waiting for the applied index took too long",
+            errors.TimedOutError,
+        ),
+        ("CANCELLED", "request canceled", errors.TimedOutError),
+        ("DEADLINE_EXCEEDED", "context deadline exceeded", errors.TimedOutError),
+        ("DATA_LOSS", "corrupt cluster", errors.CorruptError),
+    ],
+)
+def test_etcd_s_public_list_of_errors_has_types(code: str, words: str, kind: type[EtcdError]) -> None:
+    """What etcd's documentation of its API lists for keys, users, roles and members' trouble is told apart."""
+    error = error_for(code=code, detail=f"etcdserver: {words}", endpoint="etcd:2379")
+    assert type(error) is kind
+
+
+def test_a_member_that_cannot_serve_is_passed_over() -> None:
+    """Trouble of one member is of the type after which the next member is asked; a refusal is not."""
+    for kind in (errors.LearnerError, errors.NotLeaderError, errors.TimedOutError):
+        assert issubclass(kind, errors.UnavailableError)
+    for refusal in (errors.PermissionDeniedError, errors.CorruptError, errors.NoSpaceError):
+        assert not issubclass(refusal, errors.UnavailableError)
 
 
 @pytest.mark.parametrize(("code", "detail"), [("INTERNAL", "boom"), ("FAILED_PRECONDITION", "etcdserver: novel")])
@@ -76,6 +135,11 @@ def test_every_sentence_names_the_endpoint() -> None:
         ("ROLE_DELETE", errors.RoleNotFoundError),
         ("USER_REVOKE_ROLE", errors.NotGrantedError),
         ("ROLE_REVOKE", errors.NotGrantedError),
+        ("ROLE_ADD_EMPTY", errors.NameInvalidError),
+        ("ROLE_DELETE_ROOT", errors.ManagementRefusedError),
+        ("TXN_MANY", errors.RequestTooLargeError),
+        ("PUT_LARGE", errors.RequestTooLargeError),
+        ("PUT_NO_KEY", errors.NameInvalidError),
         ("AUTHENTICATE", errors.NoPasswordUserError),
         ("AUTHENTICATE_UNKNOWN", errors.AuthenticationFailedError),
     ],
@@ -90,6 +154,10 @@ async def test_a_real_server_s_refusals_are_in_the_table(
     await session._wire.add_user("exists")
     await session._wire.add_role("exists")
     permission = wanted_permission(claim.schema)
+
+    def put(key: bytes, value: bytes) -> Any:
+        return pb.RequestOp(request_put=pb.PutRequest(key=key, value=value))
+
     requests: dict[str, tuple[Any, Any]] = {
         "USER_ADD": (
             wire._USER_ADD,
@@ -105,6 +173,11 @@ async def test_a_real_server_s_refusals_are_in_the_table(
             wire._ROLE_REVOKE,
             pb.AuthRoleRevokePermissionRequest(role="exists", key=permission.key, range_end=permission.range_end),
         ),
+        "ROLE_ADD_EMPTY": (wire._ROLE_ADD, pb.AuthRoleAddRequest()),
+        "ROLE_DELETE_ROOT": (wire._ROLE_DELETE, pb.AuthRoleDeleteRequest(role="root")),
+        "TXN_MANY": (wire._TXN, pb.TxnRequest(success=[wire._read(b"k%d" % number) for number in range(200)])),
+        "PUT_LARGE": (wire._TXN, pb.TxnRequest(success=[put(b"large", b"0" * 1_700_000)])),
+        "PUT_NO_KEY": (wire._TXN, pb.TxnRequest(success=[put(b"", b"")])),
         "AUTHENTICATE": (wire._AUTHENTICATE, pb.AuthenticateRequest(name="exists", password="")),
         "AUTHENTICATE_UNKNOWN": (wire._AUTHENTICATE, pb.AuthenticateRequest(name="absent", password="")),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -133,8 +134,11 @@ async def test_keys_that_nobody_owns_are_refused(
     assert "registry" not in etcdctl("role", "list").split()
 
 
-async def test_a_tenant_of_kamaji_is_taken_over(session: EtcdSession, etcdctl: Etcdctl, claim: Claim) -> None:
+async def test_a_tenant_of_kamaji_is_taken_over(
+    session: EtcdSession, etcdctl: Etcdctl, make_claim: Callable[..., Claim]
+) -> None:
     """Its data stays, its user is not made anew, and from then on it is recorded."""
+    claim = make_claim(recorded=True)
     make_as_kamaji(etcdctl, claim)
     etcdctl("put", f"/{claim.schema}/key", "kept")
     before = etcdctl("auth", "status")
@@ -144,8 +148,30 @@ async def test_a_tenant_of_kamaji_is_taken_over(session: EtcdSession, etcdctl: E
     assert claim.tenant_uid in etcdctl("get", f"kamaji.clastix.io/users/{claim.user}", "--print-value-only")
 
 
-async def test_a_tenant_of_kamaji_is_removed(session: EtcdSession, etcdctl: Etcdctl, claim: Claim) -> None:
+@pytest.mark.parametrize("call", ["reserve", "ensure"])
+async def test_a_tenant_of_kamaji_is_nobody_else_s(
+    session: EtcdSession, etcdctl: Etcdctl, claim: Claim, call: str
+) -> None:
+    """Who only names its schema and user in the specification gets no record, no credentials, and removes nothing."""
+    make_as_kamaji(etcdctl, claim)
+    etcdctl("put", f"/{claim.schema}/key", "kept")
+    before = etcdctl("auth", "status")
+    arguments = (claim, login(claim)) if call == "ensure" else (claim,)
+    with pytest.raises(OwnershipError, match=r"status\.storage\.setup does not name both") as caught:
+        await getattr(session, call)(*arguments)
+    assert not caught.value.retry
+    await session.revoke(claim)
+    await session.remove(claim)
+    assert etcdctl("auth", "status") == before
+    assert etcdctl("get", f"/{claim.schema}/key", "--print-value-only") == "kept\n"
+    assert etcdctl("get", f"kamaji.clastix.io/claims/{claim.schema}") == ""
+
+
+async def test_a_tenant_of_kamaji_is_removed(
+    session: EtcdSession, etcdctl: Etcdctl, make_claim: Callable[..., Claim]
+) -> None:
     """One that was never taken over is removed all the same."""
+    claim = make_claim(recorded=True)
     make_as_kamaji(etcdctl, claim)
     etcdctl("put", f"/{claim.schema}/key", "gone")
     await session.remove(claim)
@@ -164,14 +190,36 @@ async def test_a_role_of_another_shape_is_refused(session: EtcdSession, etcdctl:
 async def test_the_refusal_s_remedy_helps(
     session: EtcdSession, etcdctl: Etcdctl, make_claim: Callable[..., Claim]
 ) -> None:
-    """When the owner is gone for good, deleting the named keys gives its names and data to the next tenant."""
+    """When the owner is gone for good, removing what the sentence names frees the names for the next tenant."""
     first = make_claim()
     await session.ensure(first, login(first))
-    etcdctl("put", f"/{first.schema}/key", "kept")
+    etcdctl("put", f"/{first.schema}/key", "gone")
     second = make_claim(schema=first.schema, user=first.user)
-    for key in (f"kamaji.clastix.io/claims/{first.schema}", f"kamaji.clastix.io/users/{first.user}"):
-        with pytest.raises(OwnershipError, match=f"delete the key '{key}'"):
-            await session.ensure(second, login(second))
+    with pytest.raises(OwnershipError) as caught:
+        await session.ensure(second, login(second))
+    records = [f"kamaji.clastix.io/claims/{first.schema}", f"kamaji.clastix.io/users/{first.user}"]
+    for named in (f"user {first.user!r}", f"role {first.schema!r}", f"under /{first.schema}/", *map(repr, records)):
+        assert named in str(caught.value)
+    etcdctl("user", "delete", first.user)
+    etcdctl("role", "delete", first.schema)
+    etcdctl("del", f"/{first.schema}/", "--prefix")
+    for key in records:
         etcdctl("del", key)
     await session.ensure(second, login(second))
-    assert etcdctl("get", f"/{first.schema}/key", "--print-value-only") == "kept\n"
+    assert etcdctl("user", "get", first.user).split()[3:] == [first.schema]
+
+
+async def test_deleted_records_give_nothing_away(
+    session: EtcdSession, etcdctl: Etcdctl, make_claim: Callable[..., Claim]
+) -> None:
+    """Without its records a claim is its tenant's still, told by that tenant's status; nobody else's."""
+    first = make_claim()
+    await session.ensure(first, login(first))
+    etcdctl("del", f"kamaji.clastix.io/claims/{first.schema}")
+    etcdctl("del", f"kamaji.clastix.io/users/{first.user}")
+    second = make_claim(schema=first.schema, user=first.user)
+    with pytest.raises(OwnershipError, match="without an owner's record"):
+        await session.ensure(second, login(second))
+    await session.ensure(dataclasses.replace(first, recorded=True), login(first))
+    with pytest.raises(OwnershipError, match=f"UID {first.tenant_uid}"):
+        await session.ensure(second, login(second))

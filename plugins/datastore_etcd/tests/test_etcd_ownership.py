@@ -19,6 +19,7 @@ from kamaji_datastore_etcd.ownership import (
     missing_records,
     read_record,
     record_of,
+    recorded_claims,
     schema_key,
     user_key,
 )
@@ -100,18 +101,39 @@ def test_the_same_tenant_with_other_names_is_told_its_own(claim: Claim) -> None:
         missing_records(changed, found(schema=claim))
 
 
-def test_a_tenant_of_kamaji_is_taken_over(claim: Claim) -> None:
-    """A user with just this role and a role with just this range, unrecorded, are recognised."""
+def test_a_tenant_of_kamaji_is_taken_over(make_claim: Callable[..., Claim]) -> None:
+    """A user with just this role and a role with just this range, named by the tenant's status, are recognised."""
+    claim = make_claim(recorded=True)
     there = found(rights=wanted_rights(claim))
     assert is_kamajis(claim, there)
     assert len(missing_records(claim, there)) == 2
     assert may_remove(claim, there)
 
 
+def test_a_tenant_of_kamaji_is_refused_to_whoever_only_names_it(claim: Claim) -> None:
+    """The same shape is neither taken over nor removed when the tenant's own status does not name it."""
+    there = found(rights=wanted_rights(claim))
+    assert not is_kamajis(claim, there)
+    assert not may_remove(claim, there)
+    with pytest.raises(OwnershipError, match=r"status\.storage\.setup does not name both") as caught:
+        missing_records(claim, there)
+    assert (caught.value.kind, caught.value.retry) == (ProbeKind.PERMISSION, False)
+
+
+def test_a_status_takes_nothing_that_is_recorded(make_claim: Callable[..., Claim]) -> None:
+    """A record goes before the status: another tenant's schema stays its own, whatever this one's status says."""
+    owner = make_claim()
+    second = dataclasses.replace(owner, tenant_uid="second", recorded=True)
+    there = found(schema=owner, user=owner, rights=wanted_rights(owner))
+    assert not may_remove(second, there)
+    with pytest.raises(OwnershipError, match=f"UID {owner.tenant_uid}"):
+        missing_records(second, there)
+
+
 def test_what_is_recorded_is_not_kamaji_s(make_claim: Callable[..., Claim]) -> None:
     """Kamaji's shape beside another tenant's record is that tenant's."""
     owner = make_claim()
-    second = dataclasses.replace(owner, tenant_uid="second")
+    second = dataclasses.replace(owner, tenant_uid="second", recorded=True)
     assert not is_kamajis(second, found(schema=owner, user=owner, rights=wanted_rights(owner)))
 
 
@@ -121,9 +143,10 @@ _WIDE = frozenset({Permission(key=b"\0", range_end=b"\0", kind="READWRITE")})
 @pytest.mark.parametrize("user_has", [None, "nothing", "role", "more"])
 @pytest.mark.parametrize("role_is", [None, "empty", "exact", "wide"])
 def test_anything_else_without_a_record_is_somebody_else_s(
-    claim: Claim, user_has: str | None, role_is: str | None
+    make_claim: Callable[..., Claim], user_has: str | None, role_is: str | None
 ) -> None:
-    """Only nothing at all, a user without roles, and Kamaji's exact shape are free to take."""
+    """Even to a tenant whose status names it, only nothing, a user without roles and Kamaji's exact shape are free."""
+    claim = make_claim(recorded=True)
     exact = wanted_rights(claim)
     rights = Rights(
         roles={
@@ -142,6 +165,23 @@ def test_anything_else_without_a_record_is_somebody_else_s(
     else:
         with pytest.raises(OwnershipError, match="was not made for a tenant"):
             missing_records(claim, there)
+
+
+def test_claims_are_read_out_of_records(make_claim: Callable[..., Claim]) -> None:
+    """One claim for each owner, whether both of its records are there or one; the status' word is not recorded."""
+    both, half = make_claim(recorded=True), make_claim()
+    entries = [
+        (schema_key(both), record_of(both).encode()),
+        (user_key(both), record_of(both).encode()),
+        (user_key(half), record_of(half).encode()),
+    ]
+    assert recorded_claims(entries) == (dataclasses.replace(both, recorded=False), half)
+
+
+def test_a_record_under_a_foreign_key_is_no_claim(claim: Claim, make_claim: Callable[..., Claim]) -> None:
+    """A record that lies under another name than it tells, or cannot be read, proves no owner."""
+    other = make_claim()
+    assert recorded_claims([(schema_key(other), record_of(claim).encode()), (schema_key(claim), b"{}")]) == ()
 
 
 def test_records_hold_no_secret() -> None:
