@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,13 +45,18 @@ class BootQueue:
     Args:
         wake: asks for a look at a tenant, called when its turn has come.
         width: how many may start at once; 0 means no limit.
+        store_width: the same for tenants of the store of that name; 0 means no limit of its own.
     """
 
-    def __init__(self, *, wake: Callable[[TenantKey], None], width: int) -> None:
+    def __init__(
+        self, *, wake: Callable[[TenantKey], None], width: int, store_width: Callable[[str], int] = lambda _store: 0
+    ) -> None:
         self._wake = wake
         self._width = width
-        self._holders: dict[TenantKey, asyncio.TimerHandle] = {}
-        self._waiting: dict[Urgency, dict[TenantKey, int]] = {urgency: {} for urgency in Urgency}
+        self._store_width = store_width
+        self._holders: dict[TenantKey, _Holder] = {}
+        self._starting: Counter[str] = Counter()  # holders by store
+        self._waiting: dict[Urgency, dict[TenantKey, _Wish]] = {urgency: {} for urgency in Urgency}
 
     @property
     def waiting(self) -> int:
@@ -67,12 +73,17 @@ class BootQueue:
         self._width = width
         self._grant()
 
-    def admit(self, key: TenantKey, urgency: Urgency) -> int:
+    def reconsider(self) -> None:
+        """A store's width may have changed: let those start who may now."""
+        self._grant()
+
+    def admit(self, key: TenantKey, urgency: Urgency, *, store: str = "") -> int:
         """Ask for a place; whoever has to wait is woken when it has one.
 
         Args:
             key: the tenant.
             urgency: how its wish ranks; within a rank, first come, first served.
+            store: name of its store; one whose store is full is overtaken by those of other stores.
 
         Returns:
             0 when the tenant holds a place; otherwise how many were to go before it, itself included, when it came.
@@ -81,48 +92,72 @@ class BootQueue:
             return 0
         for keys in self._waiting.values():
             if key in keys:
-                return keys[key]
-        if self._has_room:
-            self.hold(key)
+                return keys[key].place
+        if self._has_room(store):
+            self.hold(key, store=store)
             return 0
         place = 1 + sum(len(keys) for rank, keys in self._waiting.items() if rank <= urgency)
-        self._waiting[urgency][key] = place
+        self._waiting[urgency][key] = _Wish(place, store)
         return place
 
-    def hold(self, key: TenantKey) -> None:
+    def hold(self, key: TenantKey, *, store: str = "") -> None:
         """Take a place without asking, for pods that are starting already (after a restart of the operator)."""
         if key not in self._holders:
-            loop = asyncio.get_running_loop()
-            self._holders[key] = loop.call_later(PLACE_LIMIT_SECONDS, self.release, key)
+            timer = asyncio.get_running_loop().call_later(PLACE_LIMIT_SECONDS, self.release, key)
+            self._holders[key] = _Holder(timer, store)
+            self._starting[store] += 1
 
     def release(self, key: TenantKey) -> None:
         """Give the place back, or the wish for one; nothing happens when there is neither."""
         for keys in self._waiting.values():
             keys.pop(key, None)
-        timer = self._holders.pop(key, None)
-        if timer is not None:
-            timer.cancel()
+        holder = self._holders.pop(key, None)
+        if holder is not None:
+            holder.timer.cancel()
+            self._starting[holder.store] -= 1
             self._grant()
 
     def aclose(self) -> None:
         """Forget everything; nobody is woken any more."""
-        for timer in self._holders.values():
-            timer.cancel()
+        for holder in self._holders.values():
+            holder.timer.cancel()
         self._holders.clear()
+        self._starting.clear()
         for keys in self._waiting.values():
             keys.clear()
 
+    def _has_room(self, store: str) -> bool:
+        if self._is_full:
+            return False
+        width = self._store_width(store)
+        return width == 0 or self._starting[store] < width
+
     @property
-    def _has_room(self) -> bool:
-        return self._width == 0 or len(self._holders) < self._width
+    def _is_full(self) -> bool:
+        return 0 < self._width <= len(self._holders)
 
     def _grant(self) -> None:
+        granted = []
         for keys in self._waiting.values():
-            while keys and self._has_room:
-                key = next(iter(keys))
-                del keys[key]
-                self.hold(key)
-                self._wake(key)
+            for key, wish in keys.items():
+                if self._is_full:
+                    break
+                if self._has_room(wish.store):
+                    self.hold(key, store=wish.store)
+                    granted.append((keys, key))
+        for keys, key in granted:
+            del keys[key]
+            self._wake(key)
+
+
+class _Holder(NamedTuple):
+    timer: asyncio.TimerHandle
+    store: str
+
+
+class _Wish(NamedTuple):
+    place: int
+    store: str
 
 
 def width_for(nodes: Iterable[Mapping[str, Any]]) -> int:

@@ -1,13 +1,17 @@
-"""Wiring and life of the operator: caches first, then stores, then workers, and all of it ended in reverse.
+"""Wiring and life of the operator: caches first, then the Lease, then workers, and all of it ended in reverse.
 
-A manager owns every long-lived task. Workers start when the caches are complete, so that no pass takes an empty cache
-for an empty cluster.
+A manager owns every long-lived task. Caches are filled whoever leads, so that a standby takes over at once. Workers
+start when the caches are complete, so that no pass takes an empty cache for an empty cluster, and run while the Lease
+is held; when it is lost, they are ended before anybody else can begin, and all of it starts anew at the next term.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
+import socket
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,42 +21,61 @@ import structlog
 
 from kamaji_core import __version__
 from kamaji_core.api import labels as wire
+from kamaji_core.api.conditions import DataStoreReason, TenantReason
 from kamaji_core.api.datastore import DataStore
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
 from kamaji_core.boot import BootQueue, is_starting, width_for
 from kamaji_core.certificates import SecretFacts, read_secret
-from kamaji_core.datastore import DataStoreController, OpenStores
+from kamaji_core.datastore import DataStoreController, OpenStores, OrphanFinder
 from kamaji_core.health import serve_health, serve_metrics
 from kamaji_core.kube import (
     CONFIG_MAPS,
     DEPLOYMENTS,
+    LEASES,
     SECRETS,
     SERVICES,
     ApiError,
     ClusterConfig,
+    EventRecorder,
+    EventType,
     HttpTransport,
     Informer,
     KubeClient,
+    Leadership,
+    LeaderTransport,
+    LeaseSettings,
+    ObjectReference,
+    Priority,
     Resource,
+    SecretInformer,
     Supervisor,
     WorkQueue,
     keep_own_managed_fields,
+    lead,
     run_workers,
 )
-from kamaji_core.metrics import MeasuredTransport, Metrics, StateCollector
+from kamaji_core.metrics import MeasuredQueue, MeasuredTransport, Metrics, StateCollector
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES, Tenancy, TenantKey
 from kamaji_core.tenant import TenantController
 from kamaji_core.tenant.facts import Caches
+from kamaji_core.tenant.strays import Strays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kamaji_core.plugins import Plugins
+    from kamaji_core.tenant.events import Said
 
 log = structlog.get_logger()
 
 STORE_USED_DELAY_SECONDS = 1.0
 """How long a change of a store's users is held back for others to join it."""
+
+VANISHED_DELAY_SECONDS = 1.0
+"""How long after a tenant vanished, without having been let go here, its store is asked what it left."""
+
+FIRST_ORPHANS_SECONDS = 30.0
+"""Within what time of the start each store is asked for the first time."""
 
 NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
 USER_AGENT = f"kamaji/{__version__}"
@@ -67,6 +90,7 @@ class Settings:
         default_store: the DataStore of tenants that name none; empty for no default.
         tenant_workers: how many tenants are worked on at a time.
         boot_width: how many control planes may start at once; 0 takes it from the nodes' cores.
+        lease: which Lease decides who leads; None when nobody else runs.
         health_address: `host:port` of the health endpoint; an empty host means all addresses, empty means none.
         metrics_address: the same for metrics.
     """
@@ -74,6 +98,7 @@ class Settings:
     default_store: str = ""
     tenant_workers: int = 8
     boot_width: int = 0
+    lease: LeaseSettings | None = None
     health_address: str = ":8081"
     metrics_address: str = ":8080"
 
@@ -94,15 +119,24 @@ class Manager:
         self._client = client
         self._metrics = metrics or Metrics()
         self._settings = settings
-        self._tenant_queue: WorkQueue[TenantKey] = WorkQueue()
-        self._store_queue: WorkQueue[str] = WorkQueue()
-        self._boot = BootQueue(wake=self._tenant_queue.add, width=settings.boot_width)
+        self._identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+        self._events = EventRecorder(client, instance=self._identity)
+        self._tenant_queue: WorkQueue[TenantKey] = WorkQueue(
+            group=lambda key: key[0], observer=MeasuredQueue(self._metrics, "tenantcontrolplane")
+        )
+        self._store_queue: WorkQueue[str] = WorkQueue(observer=MeasuredQueue(self._metrics, "datastore"))
+        self._orphan_queue: WorkQueue[str] = WorkQueue()
+        self._boot = BootQueue(wake=self._tenant_queue.add, width=settings.boot_width, store_width=self._store_width)
         self._stores = OpenStores()
         self._tenancy = Tenancy(
             default_store=settings.default_store,
             wake=self._tenant_queue.add,
             store_used=lambda name: self._store_queue.add_after(name, STORE_USED_DELAY_SECONDS),
         )
+        writer = client.through(lambda transport: LeaderTransport(transport, lambda: self._tenancy.leadership))
+        self._orphans = OrphanFinder(stores=self._stores, tenancy=self._tenancy, tell=self._tell_orphan)
+        self._released: set[str] = set()
+        self._strays = Strays()
         self._tenants = Informer[TenantControlPlane](
             client,
             TENANT_CONTROL_PLANES,
@@ -113,32 +147,30 @@ class Manager:
             client,
             DATA_STORES,
             decode=lambda raw: msgspec.json.decode(raw, type=DataStore),
-            on_change=lambda key, _before, _after: self._store_queue.add(key[1]),
+            on_change=self._store_changed,
         )
         self._services = self._owned(SERVICES)
         self._deployments = self._owned(DEPLOYMENTS)
         self._config_maps = self._owned(CONFIG_MAPS)
-        self._secrets = Informer[SecretFacts](
+        self._secrets = SecretInformer[SecretFacts](
             client,
             SECRETS,
             decode=lambda raw: read_secret(msgspec.json.decode(raw)),
-            on_change=lambda key, before, after: self._owned_changed(
-                key,
-                (after or before).labels if after or before else {},  # type: ignore[union-attr]
-            ),
+            on_change=self._secret_changed,
             label_selector=OWNED,
         )
         self._store_controller = DataStoreController(
-            client=client,
+            client=writer,
             informer=self._data_stores,
             stores=self._stores,
             plugins=plugins,
             tenancy=self._tenancy,
             wake=self._store_queue.add,
+            tell=self._tell_store,
             now=_now,
         )
         self._tenant_controller = TenantController(
-            client=client,
+            client=writer,
             tenants=self._tenants.store,
             data_stores=self._data_stores.store,
             caches=Caches(
@@ -146,11 +178,14 @@ class Manager:
                 deployments=self._deployments.store,
                 config_maps=self._config_maps.store,
                 secrets=self._secrets.store,
+                strays=self._strays,
             ),
             stores=self._stores,
             tenancy=self._tenancy,
             boot=self._boot,
             remember=self._remember,
+            tell=self._tell_tenant,
+            released=self._tenant_released,
             now=_now,
         )
         self._state = StateCollector(
@@ -160,15 +195,21 @@ class Manager:
             deployments=self._deployments.store,
             boot=self._boot,
             plugins=plugins,
+            orphans=self._orphans,
             now=_now,
         )
         self._metrics.registry.register(self._state)
-        self._ready = asyncio.Event()
+        self._working = asyncio.Event()
 
     @property
     def ready(self) -> bool:
-        """Whether the caches are complete and work has begun."""
-        return self._ready.is_set()
+        """Whether the caches are complete: it works, or would at once if the one that leads ended."""
+        return all(informer.synced.is_set() for informer in self._informers)
+
+    @property
+    def working(self) -> bool:
+        """Whether it leads and works."""
+        return self._working.is_set()
 
     @property
     def idle(self) -> bool:
@@ -185,14 +226,6 @@ class Manager:
         Args:
             stop: set it to end the operator.
         """
-        informers = (
-            self._tenants,
-            self._data_stores,
-            self._services,
-            self._deployments,
-            self._config_maps,
-            self._secrets,
-        )
         async with contextlib.AsyncExitStack() as stack:
             if self._settings.health_address:
                 await stack.enter_async_context(serve_health(self._settings.health_address, ready=lambda: self.ready))
@@ -200,22 +233,59 @@ class Manager:
                 await stack.enter_async_context(
                     serve_metrics(self._settings.metrics_address, render=self._render_metrics)
                 )
-            stack.push_async_callback(self._stores.aclose)
-            stack.push_async_callback(self._store_controller.aclose)
             supervisor = await stack.enter_async_context(Supervisor())
-            for informer in informers:
+            for informer in self._informers:
                 supervisor.start(f"watch {informer.resource.plural}", informer.run)
-            await _until_stopped(stop, asyncio.gather(*(informer.synced.wait() for informer in informers)))
+            supervisor.start("events", self._events.run)
+            synced = asyncio.gather(*(informer.synced.wait() for informer in self._informers))
+            await _until_stopped(stop, synced)
             if stop.is_set():
                 return
+            await _until_stopped(stop, asyncio.ensure_future(self._lead()))
+            log.info("stopping")
+            await self._events.drain()
+
+    @property
+    def _informers(self) -> tuple[Informer[Any], ...]:
+        return (
+            self._tenants,
+            self._data_stores,
+            self._services,
+            self._deployments,
+            self._config_maps,
+            self._secrets,
+        )
+
+    async def _lead(self) -> None:
+        """Work whenever the Lease is ours, until cancelled."""
+        if self._settings.lease is None:
+            await self._work(None)
+        else:
+            await lead(self._client, self._settings.lease, self._work, identity=self._identity)
+
+    async def _work(self, leadership: Leadership | None) -> None:
+        """Do what only a leader does, until cancelled."""
+        self._tenancy.begin_term(leadership)
+        if leadership is not None:
+            self._tell_election()
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._working.clear)
+            stack.push_async_callback(self._stores.aclose)
+            stack.push_async_callback(self._store_controller.aclose)
             stack.callback(self._boot.aclose)
             await self._prepare_boots()
+            for key in self._tenants.store:
+                self._tenant_queue.add(key, Priority.BACKLOG)
+            for _, name in self._data_stores.store:
+                self._store_queue.add(name, Priority.BACKLOG)
+                self._orphan_queue.add_after(name, random.uniform(0.3, 1) * FIRST_ORPHANS_SECONDS)  # noqa: S311 - spreads load
+            supervisor = await stack.enter_async_context(Supervisor())
             supervisor.start("datastores", self._work_on_stores)
             supervisor.start("tenants", self._work_on_tenants)
-            self._ready.set()
+            supervisor.start("orphans", lambda: run_workers(self._orphan_queue, self._orphans.look, workers=1))
+            self._working.set()
             log.info("working", tenants=len(self._tenants.store), datastores=len(self._data_stores.store))
-            await stop.wait()
-            log.info("stopping")
+            await asyncio.Event().wait()
 
     async def _prepare_boots(self) -> None:
         """Set how many may start at once, and count those that are starting already."""
@@ -228,8 +298,9 @@ class Manager:
                 nodes = []
             self._boot.set_width(width_for(nodes))
         for key, deployment in self._deployments.store.items():
-            if is_starting(deployment):
-                self._boot.hold(key)
+            tenant = self._tenants.store.get(key)
+            if tenant is not None and is_starting(deployment):
+                self._boot.hold(key, store=self._tenancy.store_of(tenant))
 
     async def _render_metrics(self) -> bytes:
         self._state.take()
@@ -250,16 +321,40 @@ class Manager:
         workers = self._settings.tenant_workers
         await run_workers(self._tenant_queue, self._look_at_tenant, workers=workers)
 
-    def _owned(self, resource: Any) -> Informer[dict[str, Any]]:
+    def _store_width(self, name: str) -> int:
+        """How many tenants of a store may start at once; 0 where it says nothing that can be understood."""
+        store = self._data_stores.store.get(("", name))
+        value = store.metadata.annotations.get(wire.BOOTS_ANNOTATION, "") if store else ""
+        return int(value) if value.isascii() and value.isdecimal() else 0
+
+    def _owned(self, resource: Resource) -> Informer[dict[str, Any]]:
+        def changed(key: TenantKey, _before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+            known = after or _before or {}
+            metadata = known.get("metadata", {})
+            owners = [owner["uid"] for owner in metadata.get("ownerReferences", ()) if owner.get("controller")]
+            uid = metadata.get("uid", "") if after else ""
+            self._owned_changed(resource, key, metadata.get("labels", {}), uid=uid, owner_uid="".join(owners[:1]))
+
         return Informer[dict[str, Any]](
             self._client,
             resource,
             decode=lambda raw: keep_own_managed_fields(msgspec.json.decode(raw), wire.FIELD_OWNER),
-            on_change=lambda key, before, after: self._owned_changed(
-                key, (after or before or {}).get("metadata", {}).get("labels", {})
-            ),
+            on_change=changed,
             label_selector=OWNED,
         )
+
+    def _secret_changed(self, key: TenantKey, before: SecretFacts | None, after: SecretFacts | None) -> None:
+        known = after or before
+        if known is not None:
+            uid = known.uid if after else ""
+            self._owned_changed(SECRETS, key, known.labels, uid=uid, owner_uid=known.owner_uid)
+
+    def _owned_changed(
+        self, resource: Resource, key: TenantKey, labels: Mapping[str, str], *, uid: str, owner_uid: str
+    ) -> None:
+        if name := labels.get(wire.NAME_LABEL):
+            self._strays.observe(resource, key, tenant=name, uid=uid, owner_uid=owner_uid)
+            self._tenant_queue.add((key[0], name), self._rank(Priority.EVENT))
 
     def _tenant_changed(
         self, key: TenantKey, before: TenantControlPlane | None, after: TenantControlPlane | None
@@ -269,12 +364,51 @@ class Manager:
             created = after.metadata.creation_timestamp if after else None
             if created:
                 self._metrics.time_to_ready.observe((_now() - created).total_seconds())
-        self._tenant_queue.add(key)
+        if after is None and before is not None:
+            self._note_vanished(before)
+        asked = before is not None and after is not None and before.metadata.generation != after.metadata.generation
+        self._tenant_queue.add(key, self._rank(Priority.INTERACTIVE if asked else Priority.EVENT))
 
-    def _owned_changed(self, key: TenantKey, labels: Mapping[str, str]) -> None:
-        name = labels.get(wire.NAME_LABEL)
-        if name:
-            self._tenant_queue.add((key[0], name))
+    def _note_vanished(self, tenant: TenantControlPlane) -> None:
+        if tenant.metadata.uid in self._released:
+            self._released.discard(tenant.metadata.uid)
+        else:
+            self._orphan_queue.add_after(self._tenancy.store_of(tenant), VANISHED_DELAY_SECONDS)
+
+    def _store_changed(self, key: TenantKey, _before: DataStore | None, _after: DataStore | None) -> None:
+        self._store_queue.add(key[1], self._rank(Priority.EVENT))
+        self._orphan_queue.add_after(key[1], FIRST_ORPHANS_SECONDS)
+        self._boot.reconsider()
+
+    def _rank(self, priority: Priority) -> Priority:
+        """What a first list tells of is backlog: nothing has happened to it."""
+        return priority if self._working.is_set() else Priority.BACKLOG
+
+    def _tenant_released(self, tenant: TenantControlPlane, left_behind: str) -> None:
+        if (tenant.metadata.namespace, tenant.metadata.name) in self._tenants.store:
+            self._released.add(tenant.metadata.uid)
+        store = self._data_stores.store.get(("", self._tenancy.store_of(tenant)))
+        if left_behind and store is not None:
+            sentence = f"Of the tenant {tenant.metadata.namespace}/{tenant.metadata.name}: {left_behind}"
+            self._tell_store(store, "Warning", TenantReason.DATA_LEFT_BEHIND, sentence)
+
+    def _tell_tenant(self, tenant: TenantControlPlane, said: Said) -> None:
+        metadata = tenant.metadata
+        reference = _reference(TENANT_CONTROL_PLANES, metadata.name, namespace=metadata.namespace, uid=metadata.uid)
+        self._events.event(reference, said.type, said.reason, said.message)
+
+    def _tell_store(self, store: DataStore, kind: EventType, reason: str, message: str) -> None:
+        self._events.event(_reference(DATA_STORES, store.metadata.name, uid=store.metadata.uid), kind, reason, message)
+
+    def _tell_orphan(self, name: str, message: str) -> None:
+        log.warning("a claim has no tenant", datastore=name, reason=DataStoreReason.ORPHANED_CLAIM, said=message)
+        if (store := self._data_stores.store.get(("", name))) is not None:
+            self._tell_store(store, "Warning", DataStoreReason.ORPHANED_CLAIM, message)
+
+    def _tell_election(self) -> None:
+        if (lease := self._settings.lease) is not None:
+            reference = _reference(LEASES, lease.name, namespace=lease.namespace)
+            self._events.event(reference, "Normal", "LeaderElection", f"{self._identity} became leader")
 
     def _remember(self, answer: Mapping[str, Any]) -> None:
         informers: dict[str, Informer[Any]] = {
@@ -292,16 +426,15 @@ async def run_manager(config: ClusterConfig, *, plugins: Plugins, settings: Sett
     metrics = Metrics()
     connections = HttpTransport(config, user_agent=USER_AGENT)
     try:
-        async with KubeClient(
-            config, user_agent=USER_AGENT, transport=MeasuredTransport(connections, metrics)
-        ) as client:
+        transport = MeasuredTransport(connections, metrics)
+        async with KubeClient(config, user_agent=USER_AGENT, transport=transport) as client:
             await Manager(client, plugins=plugins, settings=settings, metrics=metrics).run(stop)
     finally:
         await connections.aclose()
 
 
 async def _until_stopped(stop: asyncio.Event, work: asyncio.Future[Any]) -> None:
-    """Wait for work or for the stop, whichever is first; work that is not done is cancelled."""
+    """Wait for work or for the stop, whichever is first; what is not done then is cancelled, what failed is raised."""
     stopping = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({stopping, work}, return_when=asyncio.FIRST_COMPLETED)
@@ -309,6 +442,8 @@ async def _until_stopped(stop: asyncio.Event, work: asyncio.Future[Any]) -> None
         for future in (stopping, work):
             future.cancel()
         await asyncio.gather(stopping, work, return_exceptions=True)
+    if not work.cancelled():
+        work.result()
 
 
 def _became_ready(before: TenantControlPlane | None, after: TenantControlPlane | None) -> bool:
@@ -317,6 +452,12 @@ def _became_ready(before: TenantControlPlane | None, after: TenantControlPlane |
         return False
     return bool(
         after.status.kubernetes_resources.version.version and not before.status.kubernetes_resources.version.version
+    )
+
+
+def _reference(resource: Resource, name: str, *, namespace: str = "", uid: str = "") -> ObjectReference:
+    return ObjectReference(
+        api_version=resource.api_version, kind=resource.kind, name=name, namespace=namespace, uid=uid
     )
 
 

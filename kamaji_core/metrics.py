@@ -11,13 +11,14 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from kamaji_core import __version__
 from kamaji_core.api import labels as wire
 from kamaji_core.api.tenant_status import VersionStatus
+from kamaji_core.kube import Priority
 from kamaji_core.pki import CertificateError, read_certificate
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.boot import BootQueue
     from kamaji_core.certificates import SecretFacts
+    from kamaji_core.datastore import OrphanFinder
     from kamaji_core.kube import Answer, Request, Transport
     from kamaji_core.plugins import Plugins
 
@@ -71,6 +73,24 @@ class Metrics:
             ["verb", "code"],
             registry=self.registry,
         )
+        self.queue_depth = Gauge("workqueue_depth", "Objects that wait for a look.", ["name"], registry=self.registry)
+        self.queue_wait = Histogram(
+            "workqueue_queue_duration_seconds",
+            "How long objects waited for a look.",
+            ["name", "priority"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.queue_work = Histogram(
+            "workqueue_work_duration_seconds",
+            "How long looks at objects took, failed ones included.",
+            ["name"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.queue_retries = Counter(
+            "workqueue_retries", "Looks that failed and are repeated.", ["name"], registry=self.registry
+        )
         self.time_to_ready = Histogram(
             "kamaji_tenant_time_to_ready_seconds",
             "From a tenant's creation to its first Ready.",
@@ -93,6 +113,37 @@ class Metrics:
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class MeasuredQueue:
+    """Tells the life of one queue, under the names that controllers commonly use.
+
+    Args:
+        metrics: where it is told.
+        name: of the controller.
+    """
+
+    def __init__(self, metrics: Metrics, name: str) -> None:
+        self._depth = metrics.queue_depth.labels(name)
+        self._work = metrics.queue_work.labels(name)
+        self._retries = metrics.queue_retries.labels(name)
+        self._wait = {rank: metrics.queue_wait.labels(name, rank.name.lower()) for rank in Priority}
+
+    def depth(self, keys: int) -> None:
+        """So many objects wait."""
+        self._depth.set(keys)
+
+    def waited(self, seconds: float, priority: Priority) -> None:
+        """One is looked at after waiting so long."""
+        self._wait[priority].observe(seconds)
+
+    def worked(self, seconds: float) -> None:
+        """One look took so long."""
+        self._work.observe(seconds)
+
+    def retried(self) -> None:
+        """One look failed."""
+        self._retries.inc()
 
 
 class MeasuredTransport:
@@ -132,6 +183,7 @@ class StateCollector(Collector):
         deployments: the tenants' cached Deployments.
         boot: who starts and who waits.
         plugins: what is installed.
+        orphans: what tenants that are gone left at stores.
         now: the present time, UTC.
     """
 
@@ -144,6 +196,7 @@ class StateCollector(Collector):
         deployments: Mapping[tuple[str, str], Mapping[str, object]],
         boot: BootQueue,
         plugins: Plugins,
+        orphans: OrphanFinder,
         now: Callable[[], datetime],
     ) -> None:
         self._tenants = tenants
@@ -152,6 +205,7 @@ class StateCollector(Collector):
         self._deployments = deployments
         self._boot = boot
         self._plugins = plugins
+        self._orphans = orphans
         self._now = now
         self.take()
 
@@ -175,10 +229,23 @@ class StateCollector(Collector):
         waiting.add_metric(["starting"], self._boot.starting)
         waiting.add_metric(["waiting"], self._boot.waiting)
         yield waiting
-        plugins = GaugeMetricFamily("kamaji_plugins", "Plugins by state.", labels=["state"])
-        plugins.add_metric(["usable"], len(self._plugins.datastores))
-        plugins.add_metric(["left_out"], len(self._plugins.failures))
-        yield plugins
+        yield self._about_plugins()
+        orphans = GaugeMetricFamily(
+            "kamaji_datastore_orphaned_claims",
+            "Schemas at a store whose tenant does not exist.",
+            labels=["datastore_name"],
+        )
+        for name, count in self._orphans.counts.items():
+            orphans.add_metric([name], count)
+        yield orphans
+
+    def _about_plugins(self) -> Metric:
+        family = GaugeMetricFamily(
+            "kamaji_plugin_info", "An installed plugin.", labels=["plugin", "distribution", "version", "state"]
+        )
+        for plugin in self._plugins.listed:
+            family.add_metric([plugin.name, plugin.distribution, plugin.version, str(plugin.state)], 1)
+        return family
 
     def _about_tenants(self) -> Iterator[Metric]:
         info = GaugeMetricFamily(

@@ -87,6 +87,19 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedPlugin:
+    """A plugin whose state is ok, and its hooks.
+
+    Args:
+        plugin: which.
+        hook: calls the hooks of this plugin alone, so that what one raises does not keep the next from being asked.
+    """
+
+    plugin: Plugin
+    hook: pluggy.HookRelay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plugins:
     """All usable plugins, and why the others are not.
 
@@ -96,6 +109,7 @@ class Plugins:
         origins: the distribution that brought each driver.
         failures: what was left out, except what was disabled.
         listed: every plugin of the group in the order of its name.
+        loaded: those of them whose state is ok, with their hooks, in the same order.
         unknown: names that were disabled but that no installed plugin has.
     """
 
@@ -104,6 +118,7 @@ class Plugins:
     origins: Mapping[str, str] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     listed: tuple[Plugin, ...] = ()
+    loaded: tuple[LoadedPlugin, ...] = ()
     unknown: tuple[str, ...] = ()
 
     def missing_driver(self, name: str) -> str:
@@ -150,6 +165,7 @@ def load_plugins(
         origins=loader.origins,
         failures=tuple(loader.failures),
         listed=tuple(loader.listed),
+        loaded=tuple(loader.loaded),
         unknown=tuple(sorted(set(disabled) - {entry_point.name for entry_point in found})),
     )
 
@@ -161,15 +177,21 @@ def store_problems(driver: DatastoreDriver, store: StoreView) -> tuple[str, ...]
         driver: that `spec.driver` selects.
         store: with its references resolved.
     """
-    if driver.CONFIG is not None:
-        try:
-            read_config(driver.CONFIG, store.config)
-        except ConfigurationError as error:
-            return (str(error),)
     try:
+        if driver.CONFIG is not None:
+            read_config(driver.CONFIG, store.config)
         return tuple(driver.validate(store))
-    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything; it must stay this store's trouble
-        return (f"The driver {driver.NAME!r} failed to judge the settings ({_told(error)}): report it to its authors.",)
+    except ConfigurationError as error:
+        return (str(error),)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything: this store's trouble
+        # Its words may quote a password: where it was raised says as much to the authors.
+        where = f"{type(error).__name__}{_place(error)}"
+        return (f"The driver {driver.NAME!r} failed to judge the settings ({where}): report it to its authors.",)
+
+
+def told(error: BaseException) -> str:
+    """Tell what a plugin's code raised: the sort of error and its words."""
+    return f"{type(error).__name__}: {error}"
 
 
 class _Loader:
@@ -181,6 +203,7 @@ class _Loader:
         self.origins: dict[str, str] = {}
         self.failures: list[Failure] = []
         self.listed: list[Plugin] = []
+        self.loaded: list[LoadedPlugin] = []
         self._addon_origins: dict[str, str] = {}
 
     def load(self, entry_point: importlib.metadata.EntryPoint, *, disabled: bool) -> None:
@@ -190,14 +213,18 @@ class _Loader:
             self.listed.append(_listed(entry_point, state=PluginState.DISABLED, sentence=sentence))
             return
         try:
-            drivers, addons = _classes_of(entry_point)
+            hook = _hooks_of(entry_point)
+            drivers = [driver for some in hook.kamaji_datastores() for driver in some]
+            addons = [addon for some in hook.kamaji_addons() for addon in some]
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's module may raise anything, even to exit
-            self.failures.append(Failure(distribution=_describe(entry_point), sentence=_told(error)))
-            self.listed.append(_listed(entry_point, state=PluginState.BROKEN, sentence=_told(error)))
+            self.failures.append(Failure(distribution=_describe(entry_point), sentence=told(error)))
+            self.listed.append(_listed(entry_point, state=PluginState.BROKEN, sentence=told(error)))
             return
         problems = [self._take(entry_point, driver, _DRIVER) for driver in drivers]
         problems += [self._take(entry_point, addon, _ADDON) for addon in addons]
         self._list(entry_point, drivers, addons, [problem for problem in problems if problem])
+        if self.listed[-1].state is PluginState.OK:
+            self.loaded.append(LoadedPlugin(plugin=self.listed[-1], hook=hook))
 
     def _take(self, entry_point: importlib.metadata.EntryPoint, kind: Any, what: _What) -> _Problem | None:
         distribution = _describe(entry_point)
@@ -208,7 +235,7 @@ class _Loader:
             try:
                 made[kind.NAME] = kind()
             except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
-                problem = _Problem(PluginState.BROKEN, _told(error))
+                problem = _Problem(PluginState.BROKEN, told(error))
             else:
                 taken[kind.NAME] = distribution
                 return None
@@ -256,14 +283,13 @@ class _Problem:
     sentence: str
 
 
-def _classes_of(entry_point: importlib.metadata.EntryPoint) -> tuple[list[Any], list[Any]]:
+def _hooks_of(entry_point: importlib.metadata.EntryPoint) -> pluggy.HookRelay:
     # One manager each: a module with a wrong hook signature fails alone.
     manager = pluggy.PluginManager(hooks.GROUP)
     manager.add_hookspecs(hooks)
     manager.register(entry_point.load(), name=entry_point.name)
     manager.check_pending()
-    drivers = [driver for some in manager.hook.kamaji_datastores() for driver in some]
-    return drivers, [addon for some in manager.hook.kamaji_addons() for addon in some]
+    return manager.hook
 
 
 def _problem(kind: Any, what: _What, taken: Mapping[str, str]) -> _Problem | None:
@@ -275,21 +301,32 @@ def _problem(kind: Any, what: _What, taken: Mapping[str, str]) -> _Problem | Non
     if getattr(kind, "API_VERSION", None) != API_VERSION:
         sentence = f"it was written for plugin contract {_version(kind)}, this operator speaks {_text(API_VERSION)}."
         return _Problem(PluginState.INCOMPATIBLE, sentence)
-    if sentence := _broken_declaration(kind):
+    if sentence := _broken_declaration(kind, what):
         return _Problem(PluginState.BROKEN, f"the {what.called} {name!r} {sentence}")
     if name in taken:
         return _Problem(PluginState.DUPLICATE, f"the {what.called} name {name!r} is already taken by {taken[name]}.")
     return None
 
 
-def _broken_declaration(kind: Any) -> str:
+def _broken_declaration(kind: Any, what: _What) -> str:
     """What a class says of itself in a form that cannot be read; empty when all can."""
-    capabilities: Any = getattr(kind, "CAPABILITIES", frozenset())
+    if what is _ADDON:
+        key = getattr(kind, "SPEC_KEY", None)
+        if not isinstance(key, str) or not key:
+            return "has no SPEC_KEY."
+        missing = [name for name in ("CONFIG", "STATUS") if not _is_struct(getattr(kind, name, None))]
+        return f"has a {missing[0]} that is no msgspec.Struct." if missing else ""
+    capabilities: Any = kind.CAPABILITIES
     if not (isinstance(capabilities, frozenset) and all(isinstance(one, Capability) for one in capabilities)):
         return "has CAPABILITIES that are no frozenset of Capability."
-    if not isinstance(getattr(kind, "CONFIG", None), type | None):
-        return "has a CONFIG that is neither a type nor None."
+    if kind.CONFIG is not None and not _is_struct(kind.CONFIG):
+        return "has a CONFIG that is neither a msgspec.Struct nor None."
     return ""
+
+
+def _is_struct(kind: Any) -> bool:
+    # By its mark: importing msgspec here would slow down every command that looks at plugins.
+    return isinstance(kind, type) and hasattr(kind, "__struct_fields__")
 
 
 def _listed(entry_point: importlib.metadata.EntryPoint, **fields: Any) -> Plugin:
@@ -317,9 +354,12 @@ def _version(kind: Any) -> str:
     return _text(version) if isinstance(version, tuple) else repr(version)
 
 
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f" in {trace.tb_frame.f_globals.get('__name__')}, line {trace.tb_lineno}" if trace else ""
+
+
 def _text(version: tuple[object, ...]) -> str:
     return ".".join(map(str, version))
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
+    from kamaji_core.kube import Leadership
 
 TENANT_CONTROL_PLANES = Resource(
     group=wire.GROUP, version=wire.VERSION, plural="tenantcontrolplanes", kind="TenantControlPlane"
@@ -41,13 +42,33 @@ class Tenancy:
         self.wake = wake
         self._default_store = default_store
         self._store_used = store_used
+        self._leadership: Leadership | None = None
         self._stores: dict[TenantKey, str] = {}
+        self._uids: dict[TenantKey, str] = {}
         self._tenants: defaultdict[str, set[TenantKey]] = defaultdict(set)
 
+    @property
+    def leadership(self) -> Leadership | None:
+        """The present term of leading; None where nothing is elected."""
+        return self._leadership
+
+    def begin_term(self, leadership: Leadership | None) -> None:
+        """Take note that this operator leads from now on, until the leadership itself says that it is over."""
+        self._leadership = leadership
+
     def owns(self, tenant: TenantControlPlane) -> bool:
-        """Whether this operator may act on the tenant; one operator owns all."""
+        """Whether this operator may act on the tenant; the one that leads owns all."""
         del tenant
-        return True
+        return self._leadership is None or self._leadership.is_leader()
+
+    def check(self) -> None:
+        """Make sure before a write outside of the management cluster that nobody else can be acting.
+
+        Raises:
+            NotLeaderError: when somebody else may.
+        """
+        if self._leadership is not None:
+            self._leadership.check()
 
     def store_of(self, tenant: TenantControlPlane) -> str:
         """Name of the tenant's DataStore: where its data is, then what it asks for; empty when nothing says."""
@@ -58,8 +79,16 @@ class Tenancy:
         """The tenants that use a store, sorted."""
         return sorted(self._tenants.get(store, ()))
 
+    def uids(self) -> frozenset[str]:
+        """UIDs of all tenants that exist, also of those that are being deleted."""
+        return frozenset(self._uids.values())
+
     def observe(self, key: TenantKey, tenant: TenantControlPlane | None) -> None:
         """Take note of a tenant as it is now, or that it is gone."""
+        if tenant is None:
+            self._uids.pop(key, None)
+        else:
+            self._uids[key] = tenant.metadata.uid
         before = self._stores.get(key, "")
         after = self.store_of(tenant) if tenant else ""
         if before == after:

@@ -61,7 +61,7 @@ class TenantCondition(enum.StrEnum):
 
 
 class TenantReason(enum.StrEnum):
-    """Reasons in a TenantControlPlane's conditions, beside those of the certificate checks."""
+    """Reasons in a TenantControlPlane's conditions and Events, beside those of the certificate checks."""
 
     READY = "Ready"
     PENDING = "Pending"
@@ -79,10 +79,12 @@ class TenantReason(enum.StrEnum):
     REMOVING_DATA = "RemovingData"
     DATA_STORE_UNREACHABLE = "DataStoreUnreachable"
     DATA_LEFT_BEHIND = "DataLeftBehind"
+    RENEWED = "Renewed"
+    ROLLING_OUT = "RollingOut"
 
 
 class DataStoreReason(enum.StrEnum):
-    """Reasons in a DataStore's conditions: Kamaji's where it has them."""
+    """Reasons in a DataStore's conditions and Events: Kamaji's where it has them."""
 
     DATA_STORE_IS_VALID = "DataStoreIsValid"
     BASIC_AUTH_VALIDATION_FAILED = "BasicAuthValidationFailed"
@@ -92,6 +94,7 @@ class DataStoreReason(enum.StrEnum):
     LOGIN_FAILED = "LoginFailed"
     DATA_STORE_STILL_USED = "DataStoreStillUsed"
     DATA_STORE_UNUSED = "DataStoreUnused"
+    ORPHANED_CLAIM = "OrphanedClaim"
 
 
 def set_condition(

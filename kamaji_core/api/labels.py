@@ -58,3 +58,6 @@ RENDER_ANNOTATION = "kamaji.clastix.io/render"
 
 ABANDON_ANNOTATION = "kamaji.clastix.io/abandon-data"
 """Ours, on a TenantControlPlane that is being deleted: release it although its store cannot be reached."""
+
+BOOTS_ANNOTATION = "kamaji.clastix.io/max-concurrent-boots"
+"""Ours, on a DataStore: how many of its tenants' control planes may start at once, within the operator's own limit."""

@@ -7,10 +7,15 @@ import click
 from kamaji_core import __version__
 from kamaji_core.cli.kubeconfig import kubeconfig
 from kamaji_core.cli.manager import manager
+from kamaji_core.cli.plugin_commands import PluginGroup
 from kamaji_core.cli.plugins import plugins
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "KAMAJI"})
+@click.group(
+    cls=PluginGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "KAMAJI"},
+    epilog="Plugins may bring further commands: 'kamaji plugins' tells them.",
+)
 @click.version_option(__version__, message="%(version)s")
 def main() -> None:
     """Hosted control planes for Kubernetes."""

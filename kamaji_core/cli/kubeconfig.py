@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -32,6 +31,8 @@ def kubeconfig(*, tenant: str, namespace: str, kubeconfig_path: str | None, key:
     kamaji kubeconfig --namespace team-a shop > shop.conf
     kubectl --kubeconfig shop.conf get --raw /readyz
     """
+    import asyncio
+
     from kamaji_core.kube import ApiError, ConfigError, load_config
 
     try:

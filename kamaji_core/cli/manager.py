@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +9,7 @@ import click
 from kamaji_core.cli.options import kubeconfig_option
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 
@@ -30,6 +29,20 @@ if TYPE_CHECKING:
     default=0,
     show_default="two for each core of the schedulable nodes",
     help="Control planes that may start at once; the others wait with the reason Queued.",
+)
+@click.option(
+    "--leader-elect/--no-leader-elect",
+    default=True,
+    show_default=True,
+    help="Work only while holding the Lease kamaji.clastix.io, so that several operators can run.",
+)
+@click.option(
+    "--leader-election-namespace",
+    default="",
+    envvar="POD_NAMESPACE",
+    metavar="NAMESPACE",
+    show_default="the pod's own, or that of the kubeconfig's context",
+    help="Where the Lease is.",
 )
 @click.option(
     "--health-probe-bind-address",
@@ -65,6 +78,8 @@ def manager(
     datastore: str,
     max_concurrent_tcp_reconciles: int,
     max_concurrent_boots: int,
+    leader_elect: bool,
+    leader_election_namespace: str,
     health_probe_bind_address: str,
     metrics_bind_address: str,
     log_level: str,
@@ -74,26 +89,31 @@ def manager(
 
     It works on every TenantControlPlane and DataStore of the management cluster and ends cleanly on SIGTERM or SIGINT.
     """
+    import asyncio
+    import signal
+
     from kamaji_core.health import AddressError
-    from kamaji_core.kube import ApiError, ConfigError, load_config
+    from kamaji_core.kube import ApiError, ConfigError, LeaseSettings, load_config
     from kamaji_core.logs import configure_logs
     from kamaji_core.manager import Settings, run_manager
     from kamaji_core.plugins import load_plugins
 
     configure_logs(level=log_level, form=log_format)
-    settings = Settings(
-        default_store=datastore,
-        tenant_workers=max_concurrent_tcp_reconciles,
-        boot_width=max_concurrent_boots,
-        health_address=health_probe_bind_address,
-        metrics_address=metrics_bind_address,
-    )
 
     async def run() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await run_manager(load_config(kubeconfig_path), plugins=load_plugins(), settings=settings, stop=stop)
+        config = load_config(kubeconfig_path)
+        settings = Settings(
+            default_store=datastore,
+            tenant_workers=max_concurrent_tcp_reconciles,
+            boot_width=max_concurrent_boots,
+            lease=LeaseSettings(namespace=leader_election_namespace or config.namespace) if leader_elect else None,
+            health_address=health_probe_bind_address,
+            metrics_address=metrics_bind_address,
+        )
+        await run_manager(config, plugins=load_plugins(), settings=settings, stop=stop)
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:

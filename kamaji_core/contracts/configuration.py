@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 
-_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+# A path holds no backtick, so that a user's key which looks like one is not taken for it.
+_PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>.*)`", re.DOTALL)
 
@@ -49,7 +50,7 @@ def _sentence(words: str, kind: type[msgspec.Struct], *, field: str) -> str:
     what, place = (match["what"], field + (match["path"] or "")) if match else (words, field)
     if unknown := _UNKNOWN.fullmatch(what):
         known = ", ".join(kind.__struct_encode_fields__) or "none"
-        sentence = f"{place}.{unknown['name']} is no setting of this driver"
+        sentence = f"{place}.{unknown['name']} is unknown"
         return f"{sentence} (settings: {known}): correct or remove it." if place == field else f"{sentence}: remove it."
     if missing := _MISSING.fullmatch(what):
         return f"{place}.{missing['name']} is missing: set it."

@@ -50,8 +50,9 @@ class Claim:
         name: of the TenantControlPlane.
         schema: database name or key prefix (without slashes).
         user: the tenant's own user at the store.
-        recorded: the tenant's own status names this schema and user. Only then may a driver take over what lies at the
-            store without an owner's record: a specification proves nothing, since anybody may write any name there.
+        recorded: the tenant's own status names this schema and user, or it holds a key with a certificate for the user
+            that the store's authority signed. Only then may a driver take over what lies at the store without an
+            owner's record: a specification proves nothing, since anybody may write any name there.
     """
 
     tenant_uid: str

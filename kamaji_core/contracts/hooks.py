@@ -6,7 +6,10 @@ methods marked with `hookimpl` and names the module in its distribution's entry 
     [project.entry-points.kamaji]
     datastore-example = "kamaji_datastore_example"
 
-The entry module is imported at every start, also for `kamaji --help`, so it must not import a network library.
+The entry module is imported at every start of the operator and by every command that looks at plugins, so it must not
+import a network library.
+
+Besides the two hooks that register classes, only those of a plugin whose state is ok are called.
 
 A hook whose docstring ends in "Not called yet." may be implemented: it is checked when the plugin is loaded.
 """
@@ -130,8 +133,12 @@ def kamaji_manager(manager: ManagerView) -> None:
 
 @hookspec
 def kamaji_cli(group: click.Group) -> None:
-    """Add commands to `kamaji`. Not called yet.
+    """Add commands to `kamaji`.
+
+    Called when somebody asks for a command that is not the core's own and by `kamaji plugins`; not by `kamaji --help`,
+    which answers before plugins could be imported. A name that the core or an earlier plugin has is left to it, with a
+    warning. When this raises, none of the plugin's commands is there.
 
     Args:
-        group: the command's group.
+        group: takes the plugin's commands; empty, and of no other effect on `kamaji`.
     """

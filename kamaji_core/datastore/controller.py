@@ -14,11 +14,15 @@ import structlog
 
 from kamaji_core.api import labels as wire
 from kamaji_core.api.conditions import DataStoreReason
+from kamaji_core.api.datastore import VALIDATION_CONDITION
+from kamaji_core.contracts import ProbeKind, StoreError
+from kamaji_core.datastore.calls import ask
 from kamaji_core.datastore.references import DanglingReferenceError, resolve
 from kamaji_core.datastore.report import status_patch
 from kamaji_core.datastore.secrets import ReferencedSecrets
 from kamaji_core.datastore.stores import OpenStores, StoreState
 from kamaji_core.kube import NotFoundError
+from kamaji_core.plugins import store_problems
 from kamaji_core.tenancy import DATA_STORES
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
     from kamaji_core.api.datastore import DataStore
     from kamaji_core.contracts import DatastoreDriver, Session, StoreView
-    from kamaji_core.kube import Informer, KubeClient
+    from kamaji_core.kube import EventType, Informer, KubeClient
     from kamaji_core.plugins import Plugins
     from kamaji_core.tenancy import Tenancy
 
@@ -49,6 +53,7 @@ class DataStoreController:
         plugins: where drivers come from.
         tenancy: who uses which store.
         wake: asks for a look at a DataStore.
+        tell: records an Event about a DataStore: its type, its reason, its sentence.
         now: the present time, UTC.
     """
 
@@ -61,6 +66,7 @@ class DataStoreController:
         plugins: Plugins,
         tenancy: Tenancy,
         wake: Callable[[str], None],
+        tell: Callable[[DataStore, EventType, str, str], None],
         now: Callable[[], datetime],
     ) -> None:
         self._client = client
@@ -69,6 +75,7 @@ class DataStoreController:
         self._plugins = plugins
         self._tenancy = tenancy
         self._wake = wake
+        self._tell = tell
         self._now = now
         self._secrets = ReferencedSecrets(client, changed=self._secret_changed)
         self._probe_due: dict[str, tuple[int, float]] = {}
@@ -134,23 +141,23 @@ class DataStoreController:
             view = await resolve(store, self._secrets)
         except DanglingReferenceError as error:
             return StoreState(name=name, ready=False, reason=error.reason, sentence=str(error), driver=driver)
-        problems = driver.validate(view)
+        problems = store_problems(driver, view)
         if problems:
             reason = DataStoreReason.CONFIGURATION_INVALID
             return StoreState(
                 name=name, ready=False, reason=reason, sentence=" ".join(problems), driver=driver, view=view
             )
         unchanged = before and before.session and before.view and before.view.content_digest == view.content_digest
-        session = before.session if before and before.session and unchanged else driver.open(view)
+        session = before.session if before and before.session and unchanged else None
         return await self._probe(name, driver, view, session)
 
-    async def _probe(self, name: str, driver: DatastoreDriver, view: StoreView, session: Session) -> StoreState:
+    async def _probe(self, name: str, driver: DatastoreDriver, view: StoreView, session: Session | None) -> StoreState:
         try:
-            async with asyncio.timeout(PROBE_LIMIT_SECONDS):
-                probe = await session.probe()
+            session = session or _opened(driver, view)
+            probe = await ask(session.probe(), seconds=PROBE_LIMIT_SECONDS, to="answer a login")
             ready, sentence = probe.ok, probe.sentence
-        except TimeoutError:
-            ready, sentence = False, f"The driver did not answer within {PROBE_LIMIT_SECONDS:.0f} s."
+        except StoreError as error:
+            ready, sentence = False, str(error)
         reason = DataStoreReason.DATA_STORE_IS_VALID if ready else DataStoreReason.LOGIN_FAILED
         return StoreState(
             name=name,
@@ -168,6 +175,17 @@ class DataStoreController:
         if patch is not None:
             answer = await self._client.merge_patch(DATA_STORES, store.metadata.name, patch, subresource="status")
             self._informer.put(answer)
+            self._tell_turn(store, state)
+
+    def _tell_turn(self, store: DataStore, state: StoreState) -> None:
+        """Tell of a store that ceased to be ready or is ready again; that a new one is, nobody has to be told."""
+        known = [condition for condition in store.status.conditions if condition.type == VALIDATION_CONDITION]
+        if any((one.status == "True", one.message) == (state.ready, state.sentence) for one in known):
+            return
+        if not state.ready:
+            self._tell(store, "Warning", state.reason, state.sentence)
+        elif any(one.status != "True" for one in known):
+            self._tell(store, "Normal", state.reason, state.sentence)
 
     async def _protect(self, store: DataStore) -> None:
         """Add the finalizer that keeps a store in use from vanishing."""
@@ -195,6 +213,16 @@ class DataStoreController:
     def _wake_tenants(self, name: str) -> None:
         for key in self._tenancy.tenants_of(name):
             self._tenancy.wake(key)
+
+
+def _opened(driver: DatastoreDriver, view: StoreView) -> Session:
+    try:
+        return driver.open(view)
+    except StoreError:
+        raise
+    except Exception as error:
+        sentence = f"Its driver failed to open it ({type(error).__name__}): report it to the driver's authors."
+        raise StoreError(sentence, kind=ProbeKind.REFUSED) from error
 
 
 def _as_tenants_see(state: StoreState) -> tuple[bool, str, str]:

@@ -23,7 +23,7 @@ from kamaji_core.kube.errors import (
 )
 from kamaji_core.kube.events import EventRecorder, EventType, ObjectReference
 from kamaji_core.kube.informer import Informer
-from kamaji_core.kube.leadership import Leadership, NotLeaderError
+from kamaji_core.kube.leadership import Leadership, LeaderTransport, NotLeaderError
 from kamaji_core.kube.lease import LeaseSettings
 from kamaji_core.kube.queue import QueueObserver, QueueShutDownError, WorkQueue, run_workers
 from kamaji_core.kube.requests import Request
@@ -72,6 +72,7 @@ __all__ = [
     "InvalidError",
     "Key",
     "KubeClient",
+    "LeaderTransport",
     "Leadership",
     "LeaseSettings",
     "Listing",

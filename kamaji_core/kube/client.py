@@ -21,7 +21,7 @@ from kamaji_core.kube.requests import Propagation, Request
 from kamaji_core.kube.transport import HttpTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from kamaji_core.kube.config import ClusterConfig
     from kamaji_core.kube.errors import ApiError
@@ -54,6 +54,8 @@ class KubeClient:
     ) -> None:
         self._connections = HttpTransport(config, user_agent=user_agent)
         self._transport = transport or self._connections
+        self._config = config
+        self._user_agent = user_agent
         self._server = config.server
         self._timeout = timeout
         self._manager = user_agent.partition("/")[0]
@@ -63,6 +65,15 @@ class KubeClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+    def through(self, wrap: Callable[[Transport], Transport]) -> KubeClient:
+        """Give a client that sends through one more transport; the connections stay this one's, which closes them.
+
+        Args:
+            wrap: puts its transport around ours.
+        """
+        transport = wrap(self._transport)
+        return KubeClient(self._config, user_agent=self._user_agent, timeout=self._timeout, transport=transport)
 
     async def aclose(self) -> None:
         """Close all connections; requests under way fail."""

@@ -125,14 +125,17 @@ class Elector:
 
     async def acquire(self) -> Leadership:
         """Wait until the Lease is ours."""
+        told = ""
         while True:
             try:
                 acquired = await self._bounded(self._try_to_acquire(), self._call_seconds)
-            except (AlreadyExistsError, ConflictError, NotFoundError):
+            except (AlreadyExistsError, ConflictError):
                 acquired = False  # another candidate was quicker
             except _FAILURES as error:
                 acquired = False
-                self._log.warning("cannot look at the Lease", error=_words(error))
+                if (words := _words(error)) != told:  # every two seconds is often enough to fill a disk
+                    self._log.warning("cannot take the Lease", error=words)
+                    told = words
             if acquired:
                 self._log.info("leading")
                 until = self._renewed_at + self._settings.duration

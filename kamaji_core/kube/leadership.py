@@ -6,11 +6,17 @@ stands still and lets a former leader wake up believing that no time has passed.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from kamaji_core.kube.requests import Request
+    from kamaji_core.kube.transport import Answer, Transport
 
 
 class NotLeaderError(Exception):
@@ -70,3 +76,38 @@ class Leadership:
     def end(self) -> None:
         """Take note that it is over; for the elector."""
         self._until = float("-inf")
+
+
+class LeaderTransport:
+    """Carries writes only while we lead, and no longer than that; reads pass.
+
+    Args:
+        transport: carries the requests.
+        leadership: gives the present term; None while there is none to ask, which lets everything pass.
+    """
+
+    def __init__(self, transport: Transport, leadership: Callable[[], Leadership | None]) -> None:
+        self._transport = transport
+        self._leadership = leadership
+
+    def send(self, request: Request) -> AbstractAsyncContextManager[Answer]:
+        """Send a request.
+
+        Raises:
+            NotLeaderError: for a write, when we do not lead or not for long enough.
+        """
+        leadership = self._leadership()
+        if request.method == "GET" or leadership is None:
+            return self._transport.send(request)
+        return self._send(request, leadership)
+
+    @contextlib.asynccontextmanager
+    async def _send(self, request: Request, leadership: Leadership) -> AsyncIterator[Answer]:
+        remaining = leadership.check()
+        try:
+            async with asyncio.timeout(remaining) as limit, self._transport.send(request) as answer:
+                yield answer
+        except TimeoutError:
+            if limit.expired():
+                leadership.check(at_least=remaining)  # raises: it has run out
+            raise

@@ -108,7 +108,10 @@ class WorkQueue(Generic[K]):
         if seconds <= 0:
             self.add(key, priority)
             return
-        if self._shut_down or key in self._ready or key in self._wanted_again:
+        if self._shut_down:
+            return
+        if key in self._ready or key in self._wanted_again:
+            self.add(key, priority)  # it happens earlier anyway; of the ranks the highest counts
             return
         loop = asyncio.get_running_loop()
         due = loop.time() + seconds

@@ -7,6 +7,7 @@ material is created with POST; when the name is taken, what is there is read and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ import msgspec
 from kamaji_core.api import labels as wire
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
 from kamaji_core.contracts import ProbeKind, StoreError
-from kamaji_core.kube import DEPLOYMENTS, SECRETS, AlreadyExistsError, ApiError
+from kamaji_core.datastore.calls import ask
+from kamaji_core.kube import DEPLOYMENTS, SECRETS, AlreadyExistsError, ApiError, NotFoundError
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 from kamaji_core.tenant.claim import ensure_checksum
 from kamaji_core.tenant.plan import (
@@ -24,6 +26,7 @@ from kamaji_core.tenant.plan import (
     Change,
     CreateSecret,
     EnsureStore,
+    Remove,
     ReplaceSecret,
     ReserveClaim,
     Scale,
@@ -66,11 +69,19 @@ class Actor:
     Args:
         client: of the management cluster.
         remember: folds an own write's answer into the caches.
+        check: raises when this operator may not write to a store now.
     """
 
-    def __init__(self, client: KubeClient, *, remember: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        *,
+        remember: Callable[[Mapping[str, Any]], None],
+        check: Callable[[], None],
+    ) -> None:
         self._client = client
         self._remember = remember
+        self._check = check
 
     async def carry_out(self, facts: Facts, changes: Iterable[Change]) -> Answer:
         """Make all changes of one wave concurrently."""
@@ -84,6 +95,8 @@ class Actor:
                 failures.append(outcome)
             elif isinstance(outcome, ReserveClaim):
                 facts = replace(facts, reserved=True)
+            elif isinstance(outcome, Remove):
+                facts = replace(facts, strays=tuple(one for one in facts.strays if one != outcome.stray))
             elif isinstance(outcome, EnsureStore):
                 facts = replace(facts, ensured=ensure_checksum(facts, outcome.claim))
             elif outcome["kind"] == TENANT_CONTROL_PLANES.kind:
@@ -92,10 +105,14 @@ class Actor:
                 facts = facts.with_object(outcome)
         return Answer(facts=facts, failures=tuple(failures))
 
-    async def _attempt(self, facts: Facts, change: Change) -> Mapping[str, Any] | ReserveClaim | EnsureStore | Failure:
+    async def _attempt(
+        self, facts: Facts, change: Change
+    ) -> Mapping[str, Any] | ReserveClaim | EnsureStore | Remove | Failure:
         try:
             if isinstance(change, ReserveClaim | EnsureStore):
                 return await self._tell_store(facts, change)
+            if isinstance(change, Remove):
+                return await self._remove(facts, change)
             answer = await self._write(facts, change)
         except (ApiError, StoreError) as error:
             return Failure(change=change, error=error)
@@ -151,18 +168,20 @@ class Actor:
         patch = {"metadata": {"labels": metadata["labels"]}}
         return await self._client.merge_patch(SECRETS, metadata["name"], patch, metadata["namespace"])
 
-    @staticmethod
-    async def _tell_store(facts: Facts, change: ReserveClaim | EnsureStore) -> ReserveClaim | EnsureStore:
+    async def _remove(self, facts: Facts, change: Remove) -> Remove:
+        stray, namespace = change.stray, facts.tenant.metadata.namespace
+        with contextlib.suppress(NotFoundError):  # somebody was quicker
+            await self._client.delete(stray.resource, stray.name, namespace, uid=stray.uid)
+        return change
+
+    async def _tell_store(self, facts: Facts, change: ReserveClaim | EnsureStore) -> ReserveClaim | EnsureStore:
         session = facts.store.session if facts.store else None
         if session is None:
             raise StoreError("It is not open yet; trying again.", kind=ProbeKind.REFUSED)
-        try:
-            async with asyncio.timeout(STORE_LIMIT_SECONDS):
-                if isinstance(change, ReserveClaim):
-                    await session.reserve(change.claim)
-                else:
-                    await session.ensure(change.claim, change.credentials)
-        except TimeoutError:
-            sentence = f"It did not take the tenant's set-up within {STORE_LIMIT_SECONDS:.0f} s; trying again."
-            raise StoreError(sentence, kind=ProbeKind.TIMEOUT) from None
+        self._check()
+        if isinstance(change, ReserveClaim):
+            call = session.reserve(change.claim)
+        else:
+            call = session.ensure(change.claim, change.credentials)
+        await ask(call, seconds=STORE_LIMIT_SECONDS, to="take the tenant's set-up")
         return change

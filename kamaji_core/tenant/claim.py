@@ -13,7 +13,7 @@ from kamaji_core.api import labels as wire
 from kamaji_core.certificates import rotation_requested
 from kamaji_core.certificates.judge import RENEWAL_FRACTION
 from kamaji_core.contracts import Claim
-from kamaji_core.pki import CertificateError, read_certificate
+from kamaji_core.pki import CertificateError, is_signed_by, read_certificate
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
 
 if TYPE_CHECKING:
@@ -29,13 +29,39 @@ def claim_of(facts: Facts) -> Claim:
     setup = tenant.status.storage.setup
     stored = facts.secrets[STORE_CONFIG].plain if STORE_CONFIG in facts.secrets else {}
     uid = tenant.metadata.uid.replace("-", "")
+    schema = setup.schema or stored.get("DB_SCHEMA") or tenant.spec.data_store_schema or uid
+    user = setup.user or stored.get("DB_USER") or tenant.spec.data_store_username or uid
     return Claim(
         tenant_uid=tenant.metadata.uid,
         namespace=tenant.metadata.namespace,
         name=tenant.metadata.name,
-        schema=setup.schema or stored.get("DB_SCHEMA") or tenant.spec.data_store_schema or uid,
-        user=setup.user or stored.get("DB_USER") or tenant.spec.data_store_username or uid,
+        schema=schema,
+        user=user,
+        recorded=(setup.schema, setup.user) == (schema, user) or _has_credentials_of(facts, user),
     )
+
+
+def _has_credentials_of(facts: Facts, user: str) -> bool:
+    """Whether the tenant holds a certificate of the store's own authority for this user, as after a restore.
+
+    Only who was once given the user has one, so it proves as much as the status does.
+    """
+    files = facts.secrets.get(STORE_CERTIFICATE)
+    authority = (
+        facts.store.view.tls.ca_certificate if facts.store and facts.store.view and facts.store.view.tls else b""
+    )
+    if files is None or not authority:
+        return False
+    for name, pem in files.certificates.items():
+        private_half = files.keys.get(f"{name.removesuffix('.crt')}.key", "")
+        try:
+            certificate = read_certificate(pem)
+        except CertificateError:
+            continue
+        held = bool(private_half) and private_half == certificate.public_key
+        if held and certificate.common_name == user and is_signed_by(pem, authority):
+            return True
+    return False
 
 
 def credentials_due(facts: Facts, now: datetime) -> bool:

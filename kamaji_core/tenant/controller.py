@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 
 from kamaji_core.api import labels as wire
-from kamaji_core.api.conditions import TenantCondition, TenantReason
+from kamaji_core.api.conditions import Condition, TenantCondition, TenantReason
 from kamaji_core.api.tenant_status import VersionStatus
 from kamaji_core.boot import BootQueue, Urgency
 from kamaji_core.contracts import StoreError
@@ -18,6 +19,7 @@ from kamaji_core.kube import NotFoundError
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 from kamaji_core.tenant.act import Actor, Failure
 from kamaji_core.tenant.deletion import Released, delete
+from kamaji_core.tenant.events import Said, deeds, turns
 from kamaji_core.tenant.facts import Caches, Facts, gather
 from kamaji_core.tenant.judge import assess
 from kamaji_core.tenant.material import make_material
@@ -57,6 +59,8 @@ class TenantController:
         tenancy: which tenants are ours and where their data is.
         boot: whose turn it is to start.
         remember: folds an own write's answer into the caches.
+        tell: records an Event about a tenant.
+        released: told of each tenant that was let go, with what stays of it at its store.
         now: the present time, UTC.
     """
 
@@ -71,6 +75,8 @@ class TenantController:
         tenancy: Tenancy,
         boot: BootQueue,
         remember: Callable[[Mapping[str, Any]], None],
+        tell: Callable[[TenantControlPlane, Said], None],
+        released: Callable[[TenantControlPlane, str], None],
         now: Callable[[], datetime],
     ) -> None:
         self._client = client
@@ -81,8 +87,10 @@ class TenantController:
         self._tenancy = tenancy
         self._boot = boot
         self._remember = remember
+        self._say = tell
+        self._released = released
         self._now = now
-        self._actor = Actor(client, remember=remember)
+        self._actor = Actor(client, remember=remember, check=tenancy.check)
 
     async def reconcile(self, key: TenantKey) -> float | None:
         """Look at one tenant.
@@ -121,12 +129,16 @@ class TenantController:
             return self._next_look(outcome)
 
     async def _delete(self, facts: Facts) -> float | None:
-        ended = await delete(self._client, facts, now=self._now())
+        had_finalizer = wire.TENANT_FINALIZER in facts.tenant.metadata.finalizers
+        ended = await delete(self._client, facts, now=self._now(), check=self._tenancy.check)
         if isinstance(ended, Released):
             if ended.left_behind:
                 log.warning(
                     "tenant released, its data stays", reason=TenantReason.DATA_LEFT_BEHIND, said=ended.left_behind
                 )
+                self._say(facts.tenant, Said("Warning", TenantReason.DATA_LEFT_BEHIND, ended.left_behind))
+            if had_finalizer:
+                self._released(facts.tenant, ended.left_behind)
             return None
         await self._tell(facts.tenant, TenantCondition.DELETING, ended.reason, ended.message)
         return ended.seconds
@@ -149,6 +161,9 @@ class TenantController:
                 return Outcome(facts=facts, assessment=assessment, store_error=material.store_error, queued=queued)
             log.info("acting", changes=[type(change).__name__ for change in changes])
             answer = await self._actor.carry_out(facts, changes)
+            failed = [failure.change for failure in answer.failures]
+            for said in deeds([change for change in changes if change not in failed]):
+                self._say(facts.tenant, said)
             facts = answer.facts
             if answer.failures:
                 return Outcome(facts=facts, assessment=assess(facts, now=now), failures=answer.failures)
@@ -159,7 +174,8 @@ class TenantController:
         rest = tuple(change for change in changes if not (isinstance(change, Apply | Scale) and change.starts_pods))
         if rest == changes:
             return changes, 0
-        place = self._boot.admit(key, Urgency.CHANGE if facts.provisioned else Urgency.CREATION)
+        urgency = Urgency.CHANGE if facts.provisioned else Urgency.CREATION
+        place = self._boot.admit(key, urgency, store=facts.store_name)
         return (changes, 0) if place == 0 else (rest, place)
 
     async def _report(self, outcome: Outcome) -> None:
@@ -176,6 +192,9 @@ class TenantController:
         except NotFoundError:
             return  # it was deleted meanwhile, which its event tells
         self._remember(answer)
+        turned = msgspec.convert(patch["status"].get("conditions") or (), tuple[Condition, ...])
+        for said in turns(tenant.status.conditions, turned):
+            self._say(tenant, said)
 
     def _next_look(self, outcome: Outcome) -> float | None:
         for failure in outcome.failures:

@@ -7,7 +7,6 @@ whose DataStore or Secret is gone cannot be cleaned by anybody here, so the tena
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,12 +16,14 @@ import structlog
 from kamaji_core.api import labels as wire
 from kamaji_core.api.conditions import DataStoreReason, TenantReason
 from kamaji_core.contracts import StoreError
+from kamaji_core.datastore.calls import ask
 from kamaji_core.kube import DEPLOYMENTS, NotFoundError
 from kamaji_core.render import object_name
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 from kamaji_core.tenant.claim import claim_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from kamaji_core.contracts import Claim, Session
@@ -72,13 +73,14 @@ class Released:
     left_behind: str = ""
 
 
-async def delete(client: KubeClient, facts: Facts, *, now: datetime) -> Waiting | Released:
+async def delete(client: KubeClient, facts: Facts, *, now: datetime, check: Callable[[], None]) -> Waiting | Released:
     """Take the next steps of a tenant's deletion.
 
     Args:
         client: of the management cluster.
         facts: what is left of the tenant.
         now: present time, UTC.
+        check: raises when this operator may not write to a store now.
 
     Raises:
         ApiError: when the API server refuses or cannot be asked.
@@ -92,11 +94,13 @@ async def delete(client: KubeClient, facts: Facts, *, now: datetime) -> Waiting 
     if left_behind is not None and not waits_for_pods:
         return await _release(client, facts, left_behind=left_behind)
     session = facts.store.session if facts.store else None
+    check()
     problem = await _revoke(session, claim) if session else "it is not open yet."
     if waits_for_pods:
         await _remove_pods(client, facts)
         return _waiting(TenantReason.WAITING_FOR_PODS, "The control plane's pods are being ended.")
     if session is not None and not problem:
+        check()
         problem = await _remove(session, claim)
     if problem:
         return _unreachable(facts, problem)
@@ -123,19 +127,17 @@ def _left_behind(facts: Facts, claim: Claim) -> str | None:
 
 async def _revoke(session: Session, claim: Claim) -> str:
     try:
-        async with asyncio.timeout(REVOKE_LIMIT_SECONDS):
-            await session.revoke(claim)
-    except (StoreError, TimeoutError) as error:
-        return str(error) or f"It did not answer within {REVOKE_LIMIT_SECONDS:.0f} s."
+        await ask(session.revoke(claim), seconds=REVOKE_LIMIT_SECONDS, to="revoke the tenant's access")
+    except StoreError as error:
+        return str(error)
     return ""
 
 
 async def _remove(session: Session, claim: Claim) -> str:
     try:
-        async with asyncio.timeout(REMOVE_LIMIT_SECONDS):
-            await session.remove(claim)
-    except (StoreError, TimeoutError) as error:
-        return str(error) or f"It did not remove everything within {REMOVE_LIMIT_SECONDS:.0f} s."
+        await ask(session.remove(claim), seconds=REMOVE_LIMIT_SECONDS, to="remove the tenant's data")
+    except StoreError as error:
+        return str(error)
     return ""
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.datastore import StoreState
+    from kamaji_core.tenant.strays import Stray, Strays
 
 STORE_CONFIG = "datastore-config"
 STORE_CERTIFICATE = "datastore-certificate"
@@ -51,6 +52,7 @@ class Caches:
     deployments: Mapping[Key, dict[str, Any]]
     config_maps: Mapping[Key, dict[str, Any]]
     secrets: Mapping[Key, SecretFacts]
+    strays: Strays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,7 @@ class Facts:
         private: content of Secrets of `PRIVATE_SUFFIXES` that were written or read in this pass, by suffix.
         reserved: the store has recorded the tenant as its claim's owner, in this pass.
         ensured: checksum of what the store was last told, empty when it was told nothing.
+        strays: its objects that no plan makes any more.
     """
 
     tenant: TenantControlPlane
@@ -80,6 +83,7 @@ class Facts:
     private: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
     reserved: bool = False
     ensured: str = ""
+    strays: tuple[Stray, ...] = ()
 
     @property
     def provisioned(self) -> bool:
@@ -151,4 +155,5 @@ def gather(tenant: TenantControlPlane, *, caches: Caches, store_name: str, store
         kubeadm_config=caches.config_maps.get((namespace, object_name(tenant, KUBEADM_CONFIG))),
         secrets=secrets,
         ensured=tenant.status.storage.setup.checksum,
+        strays=caches.strays.of((namespace, tenant.metadata.name), uid=tenant.metadata.uid),
     )

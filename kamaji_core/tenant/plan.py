@@ -27,6 +27,7 @@ from kamaji_core.render import (
     service,
 )
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
+from kamaji_core.tenant.strays import mounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from kamaji_core.tenant.facts import Facts
     from kamaji_core.tenant.judge import Assessment
     from kamaji_core.tenant.material import Material
+    from kamaji_core.tenant.strays import Stray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,14 @@ class EnsureStore:
     credentials: Credentials = field(repr=False)
 
 
-Change = AddFinalizer | CreateSecret | ReplaceSecret | Apply | Scale | ReserveClaim | EnsureStore
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Delete an object that no plan makes any more."""
+
+    stray: Stray
+
+
+Change = AddFinalizer | CreateSecret | ReplaceSecret | Apply | Scale | ReserveClaim | EnsureStore | Remove
 
 
 def plan(facts: Facts, assessment: Assessment, material: Material) -> tuple[Change, ...]:
@@ -119,15 +128,16 @@ def plan(facts: Facts, assessment: Assessment, material: Material) -> tuple[Chan
         return ()
     if wire.TENANT_FINALIZER not in facts.tenant.metadata.finalizers:
         return (AddFinalizer(),)
-    changes = (*_secrets(facts, assessment, material), *_store(facts, assessment, material))
+    changes: tuple[Change, ...] = (*_secrets(facts, assessment, material), *_store(facts, assessment, material))
     if assessment.held:
         return changes
-    return (
+    changes = (
         *_apply(SERVICES, service(facts.tenant), facts.service),
         *changes,
         *_kubeadm_config(facts),
         *_deployment(facts, assessment),
     )
+    return changes or _strays(facts)
 
 
 def _apply(resource: Resource, intent: Mapping[str, Any], live: Mapping[str, Any] | None) -> tuple[Apply, ...]:
@@ -135,6 +145,20 @@ def _apply(resource: Resource, intent: Mapping[str, Any], live: Mapping[str, Any
         return (Apply(resource=resource, manifest=intent),)
     because = differences(dict(intent), dict(live), manager=wire.FIELD_OWNER)
     return (Apply(resource=resource, manifest=intent, because=tuple(because)),) if because else ()
+
+
+def _strays(facts: Facts) -> tuple[Remove, ...]:
+    """What may go: pods of the present template run, and it mounts none of it."""
+    if not facts.strays or facts.deployment is None or not _is_rolled_out(facts.deployment):
+        return ()
+    needed = mounted(facts.deployment)
+    return tuple(Remove(stray=stray) for stray in facts.strays if (stray.resource.kind, stray.name) not in needed)
+
+
+def _is_rolled_out(deployment: Mapping[str, Any]) -> bool:
+    status = deployment.get("status", {})
+    counts = {status.get(name, 0) for name in ("replicas", "updatedReplicas")}
+    return deployment["metadata"].get("generation") == status.get("observedGeneration") and len(counts) == 1
 
 
 def _secrets(facts: Facts, assessment: Assessment, material: Material) -> list[CreateSecret | ReplaceSecret]:

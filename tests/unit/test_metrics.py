@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -16,10 +17,10 @@ from kamaji_core.api.tenant_control_plane import TenantControlPlane
 from kamaji_core.boot import BootQueue
 from kamaji_core.certificates import SecretFacts
 from kamaji_core.health import serve_metrics
-from kamaji_core.kube import Request
-from kamaji_core.metrics import MeasuredTransport, Metrics, StateCollector
+from kamaji_core.kube import Priority, Request
+from kamaji_core.metrics import MeasuredQueue, MeasuredTransport, Metrics, StateCollector
 from kamaji_core.pki import issue_ca
-from kamaji_core.plugins import Plugins
+from kamaji_core.plugins import Plugin, Plugins
 from kamaji_core.testing import free_port
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def caches() -> dict[str, Any]:
         },
         "deployments": {("team-a", "ready"): deployment},
         "boot": BootQueue(wake=lambda _key: None, width=1),
-        "plugins": Plugins(),
+        "plugins": Plugins(listed=(Plugin(name="datastore-paper", module="paper", distribution="paper", version="1"),)),
+        "orphans": SimpleNamespace(counts={"fast": 2}),
         "now": lambda: NOW,
     }
 
@@ -105,6 +107,8 @@ def test_kamajis_gauges_are_there(caches: dict[str, Any]) -> None:
         'kamaji_datastores_current{datastore_name="fast",driver="paper",ready="true"} 1.0',
         'kamaji_datastores_current{datastore_name="fast",driver="paper",ready="false"} 0.0',
         'kamaji_renderings{revision="7"} 1.0',
+        'kamaji_datastore_orphaned_claims{datastore_name="fast"} 2.0',
+        'kamaji_plugin_info{distribution="paper",plugin="datastore-paper",state="ok",version="1"} 1.0',
     }
     assert expected - lines(metrics) == set()
 
@@ -188,3 +192,20 @@ async def test_metrics_are_served() -> None:
         assert answer.status == 200
         assert answer.content_type == "text/plain"
         assert "kamaji_tenant_time_to_ready_seconds" in await answer.text()
+
+
+def test_a_queue_is_told_under_common_names() -> None:
+    """Dashboards for controllers find depth, waiting, work and repetitions."""
+    metrics = Metrics()
+    queue = MeasuredQueue(metrics, "paper")
+    queue.depth(3)
+    queue.waited(0.2, Priority.BACKLOG)
+    queue.worked(0.1)
+    queue.retried()
+    expected = {
+        'workqueue_depth{name="paper"} 3.0',
+        'workqueue_queue_duration_seconds_count{name="paper",priority="backlog"} 1.0',
+        'workqueue_work_duration_seconds_count{name="paper"} 1.0',
+        'workqueue_retries_total{name="paper"} 1.0',
+    }
+    assert expected - lines(metrics) == set()

@@ -103,7 +103,7 @@ class Cluster:
             manager = Manager(client, plugins=load_plugins(), settings=settings)
             running = asyncio.create_task(manager.run(stop))
             try:
-                await until(lambda: manager.ready, "the operator to work", running)
+                await until(lambda: manager.working, "the operator to work", running)
                 yield Operator(manager, transport)
             finally:
                 stop.set()

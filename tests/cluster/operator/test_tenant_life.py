@@ -62,18 +62,21 @@ async def test_a_second_pass_writes_nothing(cluster: Any, namespace: str, until:
 
 
 async def test_a_tenant_costs_few_writes(cluster: Any, namespace: str, until: Any) -> None:
-    """Fourteen objects, one metadata patch, at most five status patches."""
+    """Fourteen objects, one metadata patch, at most five status patches; one Event, which tells that it is Ready."""
     async with cluster.operator() as operator:
         await cluster.create_tenant(namespace, "shop")
         await cluster.play_node(namespace, "shop")
         await until(lambda: cluster.ready(namespace, "shop"), "the tenant to be Ready")
         await until(operator.idle, "the operator to be idle")
-        writes = [write for write in operator.transport.writes if f"/{namespace}/" in write]
+    writes = [write for write in operator.transport.writes if f"/{namespace}/" in write]
+    events = [write for write in writes if "/events" in write]
+    writes = [write for write in writes if write not in events]
     status = [write for write in writes if write.endswith("/status?fieldManager=kamaji") or "/status" in write]
     metadata = [write for write in writes if "/tenantcontrolplanes/" in write and write not in status]
     assert len(status) <= 5
     assert len(metadata) == 1
     assert len(writes) - len(status) - len(metadata) == 14
+    assert len(events) == 1
 
 
 async def test_what_somebody_changed_comes_back(cluster: Any, namespace: str, until: Any) -> None:
