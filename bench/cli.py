@@ -137,6 +137,11 @@ _OPTIONS = (
     click.option(
         "--idle-seconds", type=click.FloatRange(min=1), default=180.0, show_default=True, help="Idle: length."
     ),
+    click.option(
+        "--silent-store",
+        is_flag=True,
+        help="Beside the fleet's store have one that accepts and never answers, with tenants that want it.",
+    ),
     click.option("--runs", default=1, show_default=True, type=click.IntRange(min=1), help="Fleets, one by one."),
     click.option("--json", "file", type=click.Path(path_type=Path), help="Write every figure to this file."),
     click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Draw into this directory."),
@@ -182,6 +187,7 @@ def options_of(
     width: int | None,
     limit: float | None,
     idle_seconds: float,
+    silent_store: bool = False,
 ) -> Options:
     """What a measurement is to do, with defaults filled in."""
     return Options(
@@ -191,6 +197,7 @@ def options_of(
         widths=widths_to_try(tenants) if width is None else (width,),
         limit=limit or _SECONDS_BEFORE_TENANTS + _SECONDS_A_TENANT * tenants,
         idle_seconds=idle_seconds,
+        silent_store=silent_store,
     )
 
 
@@ -215,6 +222,7 @@ def _show(options: Options, records: Records, file: Path | None, plots: Path | N
             "operator_user": USER,
             "widths": options.widths,
             "limit_seconds": options.limit,
+            "silent_store": options.silent_store,
         }
         file.write_text(as_json(machine=machine(), options=asked, runs=records.runs, samples=records.samples))
         click.echo(f"\nFigures: {file}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from bench.bare import bare_resident_bytes
 from bench.concurrency import at_most
+from bench.consumption import PAGE_BYTES
 from bench.figures import differences, spread
+from bench.lag import loop_lag
 from bench.results import CreateResult
 from bench.timeline import DEPLOYMENT_READY, GONE, PUT_BACK, READY
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
@@ -49,6 +53,8 @@ async def create(bed: Testbed) -> CreateResult:
         until_quiet=meter.window(mark),
         restarts=timeline.restarts(),
         tenants=_by_tenant(timeline, posted),
+        bare_resident_bytes=await asyncio.to_thread(bare_resident_bytes, PAGE_BYTES),
+        loop_lag=await asyncio.to_thread(loop_lag),
     )
 
 

@@ -19,6 +19,10 @@ from kamaji_core.api.labels import API_VERSION
 
 NAMESPACE = "bench"
 STORE = "bench"
+SILENT_NAMESPACE = "bench-silent"
+SILENT_STORE = "bench-silent"
+"""Of the tenants whose store never answers."""
+
 STORE_PREFIX = "bench_"
 """Begins the name of every key prefix, user and role of the fleet at the store."""
 
@@ -57,7 +61,7 @@ class Fleet:
         """The tenants' names, in the order in which they are created."""
         return [f"tenant-{number:03}" for number in range(1, self.size + 1)]
 
-    def tenant(self, name: str) -> dict[str, Any]:
+    def tenant(self, name: str, *, namespace: str = NAMESPACE, store: str = STORE) -> dict[str, Any]:
         """Build one TenantControlPlane: a pod, reached at a cluster IP."""
         images = {"registry": REGISTRY}
         if self.shape is Shape.API_ONLY:
@@ -65,9 +69,9 @@ class Fleet:
         return {
             "apiVersion": API_VERSION,
             "kind": "TenantControlPlane",
-            "metadata": {"name": name, "namespace": NAMESPACE},
+            "metadata": {"name": name, "namespace": namespace},
             "spec": {
-                "dataStore": STORE,
+                "dataStore": store,
                 "dataStoreSchema": f"{STORE_PREFIX}{name}",
                 "dataStoreUsername": f"{STORE_PREFIX}{name}",
                 "controlPlane": {
@@ -83,10 +87,10 @@ class Fleet:
         }
 
 
-def data_store() -> dict[str, Any]:
+def data_store(name: str = STORE) -> dict[str, Any]:
     """Build the DataStore: the sandbox's shared etcd, as in the examples."""
     manifest: dict[str, Any] = yaml.safe_load((_EXAMPLES / "datastore-etcd.yaml").read_text())
-    manifest["metadata"]["name"] = STORE
+    manifest["metadata"]["name"] = name
     return manifest
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from bench import storage
 from bench.errors import BenchError
-from bench.fleet import NAMESPACE, STORE, data_store
+from bench.fleet import NAMESPACE, SILENT_NAMESPACE, SILENT_STORE, STORE, data_store
 from kamaji_core.api.crds import crd_manifests
 from kamaji_core.kube import (
     CUSTOM_RESOURCE_DEFINITIONS,
@@ -113,18 +113,21 @@ async def clean(client: KubeClient) -> None:
     Raises:
         BenchError: when something does not go.
     """
-    with contextlib.suppress(NotFoundError):
-        listing = await client.list(TENANT_CONTROL_PLANES, NAMESPACE)
-        for item in listing.items:
-            await _release(client, TENANT_CONTROL_PLANES, msgspec.json.decode(item)["metadata"]["name"], NAMESPACE)
-    with contextlib.suppress(NotFoundError):
-        await client.delete(NAMESPACES, NAMESPACE)
-    await _release(client, DATA_STORES, STORE)
+    namespaces = (NAMESPACE, SILENT_NAMESPACE)
+    for namespace in namespaces:
+        with contextlib.suppress(NotFoundError):
+            listing = await client.list(TENANT_CONTROL_PLANES, namespace)
+            for item in listing.items:
+                await _release(client, TENANT_CONTROL_PLANES, msgspec.json.decode(item)["metadata"]["name"], namespace)
+        with contextlib.suppress(NotFoundError):
+            await client.delete(NAMESPACES, namespace)
+    for store in (STORE, SILENT_STORE):
+        await _release(client, DATA_STORES, store)
 
-    async def is_gone() -> bool:
-        return not await _exists(client, NAMESPACES, NAMESPACE)
+    async def are_gone() -> bool:
+        return not any([await _exists(client, NAMESPACES, namespace) for namespace in namespaces])
 
-    if not await _until(is_gone, _GONE_LIMIT):
+    if not await _until(are_gone, _GONE_LIMIT):
         raise BenchError(f"the namespace {NAMESPACE} does not go: see `kubectl describe namespace {NAMESPACE}`")
     await asyncio.to_thread(storage.wipe_everything)
 

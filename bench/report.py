@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import timeline
 from bench.floor import width_text
+from bench.requests import WRITES
 from bench.results import (
     ChangeResult,
     CreateResult,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from bench.figures import Spread
     from bench.machine import Machine
     from bench.meter import Sample, Window
+    from bench.requests import RequestCounts
     from bench.results import Result
 
 Rows = dict[str, str]
@@ -112,10 +114,33 @@ def _create(result: CreateResult) -> Iterator[tuple[str, str]]:
     asked = result.until_quiet.asked
     yield "- requests (a tenant)", f"{asked.requests} ({asked.requests / tenants:.1f})"
     yield "- writes (a tenant)", f"{asked.writes} ({asked.writes / tenants:.1f})"
-    yield "- status writes", f"{sum(count for kind, count in asked.kinds.items() if kind.endswith('/status'))}"
+    yield (
+        "- writes a tenant: objects / metadata patches / status patches / Events",
+        " / ".join(f"{count / tenants:.1f}" for count in _writes_by_purpose(asked)),
+    )
     yield "- refused with 409", f"{asked.conflicts}"
     yield from _servers("", result.until_ready)
     yield "- container restarts", _restarts(result.restarts)
+    yield "- RSS of a bare interpreter with the same libraries, MiB", f"{result.bare_resident_bytes / MEBIBYTE:.1f}"
+    yield "- longest lag of the event loop, s", seconds_text(result.loop_lag, 3)
+
+
+def _writes_by_purpose(asked: RequestCounts) -> tuple[int, int, int, int]:
+    """How many writes went to owned objects, tenants' metadata, status and Events."""
+    counts = {"objects": 0, "metadata": 0, "status": 0, "events": 0}
+    for kind, count in asked.kinds.items():
+        verb, _, resource = kind.partition(" ")
+        if verb not in WRITES:
+            continue
+        if resource.endswith("/status"):
+            counts["status"] += count
+        elif resource == "events":
+            counts["events"] += count
+        elif resource in {"tenantcontrolplanes", "datastores"}:
+            counts["metadata"] += count
+        else:
+            counts["objects"] += count
+    return counts["objects"], counts["metadata"], counts["status"], counts["events"]
 
 
 def _idle(result: IdleResult) -> Iterator[tuple[str, str]]:
@@ -129,6 +154,7 @@ def _idle(result: IdleResult) -> Iterator[tuple[str, str]]:
 def _restart(result: RestartResult) -> Iterator[tuple[str, str]]:
     window, asked = result.window, result.window.asked
     yield "restart: working after, s", f"{result.working_after:.2f}"
+    yield "- leading after, s", seconds_text(result.leading_after, 2)
     yield "- stopped within, s", f"{result.stopped_after:.2f}"
     yield (
         "- restart: first request / quiet after, s",
@@ -136,6 +162,8 @@ def _restart(result: RestartResult) -> Iterator[tuple[str, str]]:
     )
     yield "- restart: CPU-s", f"{window.operator_cpu_seconds:.2f}"
     yield "- restart: requests / writes", f"{asked.requests} / {asked.writes}"
+    wrote = {kind: count for kind, count in asked.kinds.items() if kind.partition(" ")[0] in WRITES}
+    yield "- restart: what was written", ", ".join(f"{count} {kind}" for kind, count in wrote.items()) or "nothing"
     yield "- restart: Deployments changed", f"{result.rollouts}"
     yield (
         "- tenants looked at after (drift put back) p50 / max, s",

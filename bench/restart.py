@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from bench.fleet import NAMESPACE
 from bench.results import RestartResult
 from bench.timeline import DRIFTED, PUT_BACK
 from kamaji_core.api.labels import COMPONENT_LABEL
-from kamaji_core.kube import SERVICES
+from kamaji_core.kube import LEASES, SERVICES, NotFoundError
 
 if TYPE_CHECKING:
     from bench.meter import Window
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 _QUIET_LIMIT = 300.0
 _DRIFT_LIMIT = 30.0
+LEASE, LEASE_NAMESPACE = "kamaji.clastix.io", "default"
+"""Where Kamaji and this operator elect, with the namespace of the kubeconfig that it is given."""
+
+_LEASE_LIMIT = 60.0
+_LEASE_POLL = 0.02
 _PATCHES_AT_A_TIME = 8
 
 
@@ -29,7 +35,9 @@ async def restart(bed: Testbed) -> RestartResult:
     bed.say("Restarting the operator.")
     stopped_after = await bed.operator.stop()
     mark = meter.mark()
+    leading = asyncio.create_task(_leading_after(bed, time.monotonic()))
     working_after = await bed.operator.start()
+    leading_after = await leading
     quiet = await meter.until_quiet(mark.at + working_after, _QUIET_LIMIT)
     window = meter.window(mark)
     asked = meter.asked(mark.at, mark.at + window.seconds)
@@ -38,6 +46,7 @@ async def restart(bed: Testbed) -> RestartResult:
     return RestartResult(
         stopped_after=stopped_after,
         working_after=working_after,
+        leading_after=leading_after,
         first_request_after=meter.seconds_after(asked[0], mark.at) if asked else None,
         quiet_after=None if quiet is None else quiet - mark.at,
         window=window,
@@ -45,6 +54,19 @@ async def restart(bed: Testbed) -> RestartResult:
         looked_at=spread(looked_at.values()),
         putting_back=putting_back,
     )
+
+
+async def _leading_after(bed: Testbed, began: float) -> float | None:
+    """Seconds until somebody holds the Lease again."""
+    while time.monotonic() < began + _LEASE_LIMIT:
+        try:
+            lease = await bed.client.get(LEASES, LEASE, LEASE_NAMESPACE)
+        except NotFoundError:
+            return None
+        if lease["spec"].get("holderIdentity"):
+            return time.monotonic() - began
+        await asyncio.sleep(_LEASE_POLL)
+    return None
 
 
 async def _restart_over_drift(bed: Testbed) -> tuple[dict[str, float], Window]:

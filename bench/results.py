@@ -26,6 +26,8 @@ class CreateResult:
         until_quiet: what it cost until the operator was quiet.
         restarts: of containers, by their name.
         tenants: moments by stage by tenant.
+        bare_resident_bytes: of an interpreter that only imports what the operator imports.
+        loop_lag: the longest that the operator's event loop was late, seconds; None when it does not tell.
     """
 
     ready: int
@@ -38,6 +40,8 @@ class CreateResult:
     until_quiet: Window
     restarts: dict[str, int]
     tenants: dict[str, dict[str, float]]
+    bare_resident_bytes: int = 0
+    loop_lag: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,7 @@ class RestartResult:
     Args:
         stopped_after: from the signal to the process's end.
         working_after: until its health address answers, with nothing to do.
+        leading_after: until it holds the Lease, seconds from the end of the old one; None when there is no Lease.
         first_request_after: until its first request; None when there was none.
         quiet_after: until it was quiet; None when it did not become so.
         window: what the first restart cost, from the start to the look that found it quiet.
@@ -81,6 +86,7 @@ class RestartResult:
 
     stopped_after: float
     working_after: float
+    leading_after: float | None
     first_request_after: float | None
     quiet_after: float | None
     window: Window

@@ -27,6 +27,7 @@ from bench.preparation import (
     wait_for_store,
 )
 from bench.requests import AuditTail
+from bench.silence import silent_store
 from kamaji_core.kube import KubeClient, config_from_kubeconfig
 from kamaji_core.pki import KeyPair
 from sandbox import places, processes
@@ -58,6 +59,7 @@ class Options:
         widths: how many control planes of the floor boot at a time, tried one after the other; 0 is all at once.
         limit: seconds that the fleet may take to become Ready, or to be gone.
         idle_seconds: how long an idle operator is watched.
+        silent_store: whether a store that never answers stands beside the fleet's, with tenants that want it.
     """
 
     fleet: Fleet
@@ -66,6 +68,7 @@ class Options:
     widths: tuple[int, ...] = (0,)
     limit: float
     idle_seconds: float = 180.0
+    silent_store: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +125,8 @@ async def testbed(options: Options, say: Callable[[str], None]) -> AsyncIterator
         say(f"Starting the operator: {options.command}")
         await operator.start()
         await wait_for_store(client, say)
+        if options.silent_store:
+            await stack.enter_async_context(silent_store(client, options.fleet))
         yield Testbed(
             options=options,
             client=client,

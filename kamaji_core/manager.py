@@ -54,6 +54,7 @@ from kamaji_core.kube import (
     lead,
     run_workers,
 )
+from kamaji_core.lag import watch_lag
 from kamaji_core.metrics import MeasuredQueue, MeasuredTransport, Metrics, StateCollector
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES, Tenancy, TenantKey
 from kamaji_core.tenant import TenantController
@@ -237,6 +238,7 @@ class Manager:
             for informer in self._informers:
                 supervisor.start(f"watch {informer.resource.plural}", informer.run)
             supervisor.start("events", self._events.run)
+            supervisor.start("lag", lambda: watch_lag(self._metrics))
             synced = asyncio.gather(*(informer.synced.wait() for informer in self._informers))
             await _until_stopped(stop, synced)
             if stop.is_set():

@@ -73,6 +73,12 @@ class Metrics:
             ["verb", "code"],
             registry=self.registry,
         )
+        self.loop_lag = Gauge(
+            "kamaji_event_loop_lag_seconds", "How late the event loop was at its last look.", registry=self.registry
+        )
+        self.longest_loop_lag = Gauge(
+            "kamaji_event_loop_lag_seconds_max", "How late it was at most since the start.", registry=self.registry
+        )
         self.queue_depth = Gauge("workqueue_depth", "Objects that wait for a look.", ["name"], registry=self.registry)
         self.queue_wait = Histogram(
             "workqueue_queue_duration_seconds",

@@ -43,6 +43,8 @@ def created(cost: Window) -> CreateResult:
         until_quiet=replace(cost, operator_cpu_seconds=0.75),
         restarts={"kube-apiserver": 3, "kube-scheduler": 1},
         tenants={"a": {"posted": 0.1, "tenant Ready": 6.54}, "b": {"posted": 0.2}},
+        bare_resident_bytes=60 * 2**20,
+        loop_lag=0.012,
     )
 
 
@@ -71,6 +73,7 @@ def results(created: CreateResult, cost: Window) -> list[Result]:
         RestartResult(
             stopped_after=0.2,
             working_after=0.65,
+            leading_after=0.6,
             first_request_after=None,
             quiet_after=1.0,
             window=cost,
@@ -114,7 +117,9 @@ def test_the_rows_of_a_creation(created: CreateResult) -> None:
     assert rows["- operator CPU-s until all Ready / until quiet"] == "0.50 / 0.75"
     assert rows["- operator CPU-s a tenant"] == "0.250"
     assert rows["- writes (a tenant)"] == "15 (7.5)"
-    assert rows["- status writes"] == "4"
+    assert rows["- writes a tenant: objects / metadata patches / status patches / Events"] == "5.5 / 0.0 / 2.0 / 0.0"
+    assert rows["- RSS of a bare interpreter with the same libraries, MiB"] == "60.0"
+    assert rows["- longest lag of the event loop, s"] == "0.012"
     assert rows["- RSS peak / end, MiB"] == "90.0 / 80.0"
     assert rows["- container restarts"] == "4 (kube-apiserver 3, kube-scheduler 1)"
 

@@ -1,0 +1,51 @@
+"""What an interpreter takes that only imports what the operator imports: the memory that no operator in Python saves.
+
+Measured in the same run on the same machine, because versions of libraries and of the C library change it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from bench.errors import BenchError
+
+_LIMIT = 60.0
+_LIST = """
+import sys
+import kamaji_core.cli, kamaji_core.manager, kamaji_datastore_etcd.session, uvloop
+ours = ("kamaji_core", "kamaji_datastore_etcd")
+print(*(name for name in sys.modules if name.partition(".")[0] not in (*ours, "__main__")))
+"""
+"""Everything that a running operator with an open store has imported, but for its own modules."""
+
+_IMPORT = """
+import contextlib, importlib, sys
+for name in sys.stdin.read().split():
+    with contextlib.suppress(Exception):  # some can be imported only by their own package
+        importlib.import_module(name)
+with open("/proc/self/statm") as file:
+    print(int(file.read().split()[1]))
+"""
+
+
+def bare_resident_bytes(page_bytes: int) -> int:
+    """Measure it.
+
+    Args:
+        page_bytes: size of a memory page.
+
+    Raises:
+        BenchError: when an interpreter fails.
+    """
+    return int(_python(_IMPORT, _python(_LIST, ""))) * page_bytes
+
+
+def _python(code: str, given: str) -> str:
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-c", code], input=given, capture_output=True, text=True, timeout=_LIMIT, check=True
+        )
+    except subprocess.SubprocessError as error:
+        raise BenchError(f"a bare interpreter could not be measured: {error}") from error
+    return answer.stdout
