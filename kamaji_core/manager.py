@@ -26,7 +26,9 @@ from kamaji_core.api.datastore import DataStore
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
 from kamaji_core.boot import BootQueue, is_starting, width_for
 from kamaji_core.certificates import SecretFacts, read_secret
+from kamaji_core.contracts import ManagerView
 from kamaji_core.datastore import DataStoreController, OpenStores, OrphanFinder
+from kamaji_core.extensions import Extensions
 from kamaji_core.health import serve_health, serve_metrics
 from kamaji_core.kube import (
     CONFIG_MAPS,
@@ -127,6 +129,7 @@ class Manager:
         )
         self._store_queue: WorkQueue[str] = WorkQueue(observer=MeasuredQueue(self._metrics, "datastore"))
         self._orphan_queue: WorkQueue[str] = WorkQueue()
+        self._extensions = Extensions(plugins.loaded)
         self._boot = BootQueue(wake=self._tenant_queue.add, width=settings.boot_width, store_width=self._store_width)
         self._stores = OpenStores()
         self._tenancy = Tenancy(
@@ -184,6 +187,7 @@ class Manager:
             stores=self._stores,
             tenancy=self._tenancy,
             boot=self._boot,
+            extensions=self._extensions,
             remember=self._remember,
             tell=self._tell_tenant,
             released=self._tenant_released,
@@ -285,6 +289,9 @@ class Manager:
             supervisor.start("datastores", self._work_on_stores)
             supervisor.start("tenants", self._work_on_tenants)
             supervisor.start("orphans", lambda: run_workers(self._orphan_queue, self._orphans.look, workers=1))
+            self._extensions.start(
+                ManagerView(version=__version__, supervise=lambda name, run: supervisor.start(f"plugin: {name}", run))
+            )
             self._working.set()
             log.info("working", tenants=len(self._tenants.store), datastores=len(self._data_stores.store))
             await asyncio.Event().wait()

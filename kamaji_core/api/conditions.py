@@ -68,6 +68,7 @@ class TenantReason(enum.StrEnum):
     SLEEPING = "Sleeping"
     QUEUED = "Queued"
     SPECIFICATION_INVALID = "SpecificationInvalid"
+    PLUGIN_FAILED = "PluginFailed"
     DATA_STORE_MISSING = "DataStoreMissing"
     DATA_STORE_NOT_READY = "DataStoreNotReady"
     DATA_STORE_CHANGED = "DataStoreChanged"

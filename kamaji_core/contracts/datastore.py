@@ -31,6 +31,12 @@ class TenantView:
         uid: of the TenantControlPlane.
         version: Kubernetes version with its leading `v`.
         replicas: wanted control plane pods.
+        generation: counts the changes of its specification.
+        spec: its specification, as the API server shows it.
+        endpoint: `host:port` of its API server; empty before there is one.
+        ca_cert: certificate of its authority in PEM; empty before there is one.
+        secret_names: names of its Secrets by the suffix that follows the tenant's name.
+        phase: its state in words, such as `Ready`; empty before its first.
     """
 
     namespace: str
@@ -38,6 +44,12 @@ class TenantView:
     uid: str
     version: str
     replicas: int
+    generation: int = 0
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    endpoint: str = ""
+    ca_cert: bytes = b""
+    secret_names: Mapping[str, str] = field(default_factory=dict)
+    phase: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,8 +53,8 @@ class ManagerView:
 
     Args:
         version: of the operator.
-        supervise: runs a function, named for the log, for as long as the operator runs: started again with backoff
-            when it fails, cancelled when the operator stops.
+        supervise: runs a function, named for the log, for as long as the operator leads: started again with backoff
+            when it fails, cancelled when the operator stops or loses the lead.
     """
 
     version: str
@@ -86,8 +86,9 @@ def kamaji_addons() -> list[type[Addon]]:
 def kamaji_render(tenant: TenantView, parts: ControlPlaneParts) -> ControlPlaneParts | None:
     """Add to a tenant's control plane pods.
 
-    Asked in the order of plugins' names; the answer is part of what the pod template's digest covers, so the same
-    tenant must always get the same answer. Not called yet.
+    Asked in the order of plugins' names, several times in each look at a tenant; the answer is part of what the pod
+    template's digest covers, so the same specification must always get the same answer. Where it raises, the tenant is
+    left as it runs and its condition names the plugin.
 
     Args:
         tenant: whose pods.
@@ -101,7 +102,7 @@ def kamaji_render(tenant: TenantView, parts: ControlPlaneParts) -> ControlPlaneP
 
 @hookspec
 def kamaji_validate(tenant: TenantView) -> list[str]:
-    """Judge a tenant before it is accepted. Not called yet.
+    """Judge a tenant: of what it finds wrong, nothing is made, and what runs is left as it is.
 
     Args:
         tenant: as it would be.
@@ -114,7 +115,7 @@ def kamaji_validate(tenant: TenantView) -> list[str]:
 
 @hookspec
 def kamaji_tenant_event(tenant: TenantView, what: TenantEvent) -> None:
-    """Hear of a turn in a tenant's life; must return at once, and what it raises is logged. Not called yet.
+    """Hear of a turn in a tenant's life; must return at once, and what it raises is logged.
 
     Args:
         tenant: as it is now.
@@ -124,7 +125,7 @@ def kamaji_tenant_event(tenant: TenantView, what: TenantEvent) -> None:
 
 @hookspec
 def kamaji_manager(manager: ManagerView) -> None:
-    """Take part in the operator's process when it starts. Not called yet.
+    """Take part in the operator's process, from when it begins to lead until it ceases to.
 
     Args:
         manager: through which long-lived work is started.

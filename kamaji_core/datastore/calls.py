@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -37,7 +38,8 @@ async def ask(call: Awaitable[T], *, seconds: float, to: str) -> T:
         sentence = f"It did not {to} within {seconds:.0f} s; trying again."
         raise StoreError(sentence, kind=ProbeKind.TIMEOUT) from None
     except Exception as error:
-        # Its words may quote a password: they stay in the traceback's types.
-        log.warning("a driver failed", to=to, error=type(error).__name__)
+        # Its words may quote a password, and whoever logs our error prints its causes: only the place is told.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        log.warning("a driver failed", to=to, error=type(error).__name__, at=f"{place.filename}:{place.lineno}")
         sentence = f"Its driver failed to {to} ({type(error).__name__}): report it to the driver's authors."
-        raise StoreError(sentence, kind=ProbeKind.REFUSED) from error
+        raise StoreError(sentence, kind=ProbeKind.REFUSED) from None

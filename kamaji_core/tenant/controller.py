@@ -5,6 +5,7 @@ The loop is bounded: a new tenant needs five waves, and whatever is left after t
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,16 +14,18 @@ import structlog
 from kamaji_core.api import labels as wire
 from kamaji_core.api.conditions import Condition, TenantCondition, TenantReason
 from kamaji_core.api.tenant_status import VersionStatus
+from kamaji_core.api.versions import VersionError
 from kamaji_core.boot import BootQueue, Urgency
-from kamaji_core.contracts import StoreError
+from kamaji_core.contracts import StoreError, TenantEvent
 from kamaji_core.kube import NotFoundError
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 from kamaji_core.tenant.act import Actor, Failure
 from kamaji_core.tenant.deletion import Released, delete
-from kamaji_core.tenant.events import Said, deeds, turns
+from kamaji_core.tenant.events import Said, deeds, milestones, turns
 from kamaji_core.tenant.facts import Caches, Facts, gather
 from kamaji_core.tenant.judge import assess
 from kamaji_core.tenant.material import make_material
+from kamaji_core.tenant.parts import tenant_view
 from kamaji_core.tenant.plan import Apply, Change, Scale, plan
 from kamaji_core.tenant.report import Outcome, condition_patch, status_patch, version_status
 from kamaji_core.tenant.signing import with_private_material
@@ -34,8 +37,10 @@ if TYPE_CHECKING:
     from kamaji_core.api.datastore import DataStore
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.datastore import OpenStores
+    from kamaji_core.extensions import Extensions
     from kamaji_core.kube import KubeClient
     from kamaji_core.tenancy import Tenancy, TenantKey
+    from kamaji_core.tenant.judge import Assessment
 
 log = structlog.get_logger()
 
@@ -58,6 +63,7 @@ class TenantController:
         stores: the open stores.
         tenancy: which tenants are ours and where their data is.
         boot: whose turn it is to start.
+        extensions: the plugins' hooks.
         remember: folds an own write's answer into the caches.
         tell: records an Event about a tenant.
         released: told of each tenant that was let go, with what stays of it at its store.
@@ -74,6 +80,7 @@ class TenantController:
         stores: OpenStores,
         tenancy: Tenancy,
         boot: BootQueue,
+        extensions: Extensions,
         remember: Callable[[Mapping[str, Any]], None],
         tell: Callable[[TenantControlPlane, Said], None],
         released: Callable[[TenantControlPlane, str], None],
@@ -86,6 +93,7 @@ class TenantController:
         self._stores = stores
         self._tenancy = tenancy
         self._boot = boot
+        self._extensions = extensions
         self._remember = remember
         self._say = tell
         self._released = released
@@ -139,9 +147,14 @@ class TenantController:
                 self._say(facts.tenant, Said("Warning", TenantReason.DATA_LEFT_BEHIND, ended.left_behind))
             if had_finalizer:
                 self._released(facts.tenant, ended.left_behind)
+                self._tell_deleted(facts)
             return None
         await self._tell(facts.tenant, TenantCondition.DELETING, ended.reason, ended.message)
         return ended.seconds
+
+    def _tell_deleted(self, facts: Facts) -> None:
+        with contextlib.suppress(VersionError):  # a tenant that nothing was ever made of
+            self._extensions.tell(tenant_view(facts), TenantEvent.DELETED)
 
     async def _tell(self, tenant: TenantControlPlane, kind: TenantCondition, reason: str, message: str) -> None:
         """Set one condition, when it does not say so already."""
@@ -151,7 +164,7 @@ class TenantController:
         queued = 0
         for _ in range(MAX_WAVES):
             now = self._now()
-            assessment = assess(facts, now=now)
+            assessment = self._assess(facts, now)
             if assessment.blocked:
                 return Outcome(facts=facts, assessment=assessment)
             facts = await with_private_material(self._client, facts, assessment)
@@ -166,8 +179,11 @@ class TenantController:
                 self._say(facts.tenant, said)
             facts = answer.facts
             if answer.failures:
-                return Outcome(facts=facts, assessment=assess(facts, now=now), failures=answer.failures)
-        return Outcome(facts=facts, assessment=assess(facts, now=self._now()), queued=queued)
+                return Outcome(facts=facts, assessment=self._assess(facts, now), failures=answer.failures)
+        return Outcome(facts=facts, assessment=self._assess(facts, self._now()), queued=queued)
+
+    def _assess(self, facts: Facts, now: datetime) -> Assessment:
+        return assess(facts, now=now, extensions=self._extensions)
 
     def _paced(self, key: TenantKey, facts: Facts, changes: tuple[Change, ...]) -> tuple[tuple[Change, ...], int]:
         """Hold back what would start pods before the tenant's turn; gives the rest and the tenant's place."""
@@ -179,22 +195,27 @@ class TenantController:
         return (changes, 0) if place == 0 else (rest, place)
 
     async def _report(self, outcome: Outcome) -> None:
-        await self._patch_status(outcome.facts.tenant, status_patch(outcome, now=self._now()))
+        facts, patch = outcome.facts, status_patch(outcome, now=self._now())
+        if await self._patch_status(facts.tenant, patch) and patch and not outcome.assessment.blocked:
+            for what in milestones(facts.tenant, patch["status"]):
+                self._extensions.tell(tenant_view(facts), what)
 
-    async def _patch_status(self, tenant: TenantControlPlane, patch: dict[str, Any] | None) -> None:
+    async def _patch_status(self, tenant: TenantControlPlane, patch: dict[str, Any] | None) -> bool:
+        """Write a status and tell what turned; tells whether it was written."""
         if patch is None:
-            return
+            return False
         metadata = tenant.metadata
         try:
             answer = await self._client.merge_patch(
                 TENANT_CONTROL_PLANES, metadata.name, patch, metadata.namespace, subresource="status"
             )
         except NotFoundError:
-            return  # it was deleted meanwhile, which its event tells
+            return False  # it was deleted meanwhile, which its event tells
         self._remember(answer)
         turned = msgspec.convert(patch["status"].get("conditions") or (), tuple[Condition, ...])
         for said in turns(tenant.status.conditions, turned):
             self._say(tenant, said)
+        return True
 
     def _next_look(self, outcome: Outcome) -> float | None:
         for failure in outcome.failures:

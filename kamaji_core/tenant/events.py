@@ -5,15 +5,17 @@ Pure. A condition that only waits for the next step is not news, so that a new t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kamaji_core.api.conditions import TenantCondition, TenantReason
+from kamaji_core.contracts import TenantEvent
 from kamaji_core.tenant.plan import Apply, ReplaceSecret, Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kamaji_core.api.conditions import Condition
+    from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.kube import EventType
     from kamaji_core.tenant.plan import Change
 
@@ -68,12 +70,37 @@ def deeds(changes: Sequence[Change]) -> list[Said]:
         said.append(Said("Normal", TenantReason.RENEWED, f"Renewed {', '.join(renewed)}."))
     for change in changes:
         if isinstance(change, Apply) and change.because and change.starts_pods:
-            paths = ", ".join(change.because[:MOST_PATHS])
-            more = f" and {len(change.because) - MOST_PATHS} more" if len(change.because) > MOST_PATHS else ""
+            # Our own records on the Deployment change with every rollout and say nothing.
+            causes = [path for path in change.because if not path.startswith("metadata.")]
+            paths = ", ".join(causes[:MOST_PATHS])
+            more = f" and {len(causes) - MOST_PATHS} more" if len(causes) > MOST_PATHS else ""
             said.append(Said("Normal", TenantReason.ROLLING_OUT, f"The pods change in {paths}{more}."))
         elif isinstance(change, Scale):
             said.append(Said("Normal", TenantReason.ROLLING_OUT, f"Scaled to {change.replicas} pods."))
     return said
+
+
+def milestones(tenant: TenantControlPlane, status: Mapping[str, Any]) -> list[TenantEvent]:
+    """Tell which turns in a tenant's life a change of its status is.
+
+    Args:
+        tenant: as it was.
+        status: the merge patch of its status.
+    """
+    conditions = status.get("conditions") or ()
+    now_ready = [one["status"] == "True" for one in conditions if one["type"] == TenantCondition.READY]
+    was_ready = any(one.status == "True" for one in tenant.status.conditions if one.type == TenantCondition.READY)
+    turned = []
+    if not tenant.status.conditions:
+        turned.append(TenantEvent.CREATED)
+    if now_ready and now_ready[0] != was_ready:
+        turned.append(TenantEvent.READY if now_ready[0] else TenantEvent.NOT_READY)
+    before = tenant.status.kubernetes_resources.version.version
+    after = status.get("kubernetesResources", {}).get("version", {}).get("version")
+    if before and after and after != before:
+        turned.append(TenantEvent.UPGRADED)
+    # A new tenant is not ready, which is no turn.
+    return [one for one in turned if one is not TenantEvent.NOT_READY or was_ready]
 
 
 def _content(condition: Condition) -> tuple[str, str, str]:

@@ -12,15 +12,19 @@ from kamaji_core.api.conditions import TenantCondition, TenantReason
 from kamaji_core.api.rules import tenant_problems
 from kamaji_core.api.versions import VersionError, check_change
 from kamaji_core.certificates import ControlPlaneNames, Judgement, judge, wanted_material
+from kamaji_core.extensions import ExtensionError, Extensions
 from kamaji_core.render import control_plane_names
 from kamaji_core.tenant.claim import claim_of, credentials_due, credentials_renew_at, ensure_checksum
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
+from kamaji_core.tenant.parts import plugin_parts, tenant_view
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kamaji_core.contracts import Claim
+    from kamaji_core.contracts import Claim, ControlPlaneParts
     from kamaji_core.tenant.facts import Facts
+
+NO_EXTENSIONS = Extensions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ class Assessment:
         owns_claim: the store has recorded the tenant as its claim's owner, in this pass or when it was set up.
         credentials_due: the driver must be asked for store credentials.
         ensure_due: the store must be told of the tenant.
+        parts: what plugins add to its pods; None while that is not known.
         problems: what stops or delays it.
         renew_at: when the next certificate is due.
         now: the moment of judging, UTC.
@@ -64,6 +69,7 @@ class Assessment:
     owns_claim: bool
     credentials_due: bool
     ensure_due: bool
+    parts: tuple[ControlPlaneParts, ...] | None
     problems: tuple[Problem, ...]
     renew_at: datetime | None
     now: datetime
@@ -83,18 +89,20 @@ class Assessment:
         return next((problem for problem in self.problems if problem.condition == condition), None)
 
 
-def assess(facts: Facts, *, now: datetime) -> Assessment:
+def assess(facts: Facts, *, now: datetime, extensions: Extensions = NO_EXTENSIONS) -> Assessment:
     """Judge a tenant.
 
     Args:
         facts: what is.
         now: present time, UTC.
+        extensions: the plugins' hooks.
     """
-    wrong = _specification(facts)
+    wrong = _specification(facts, extensions)
     # Names are made from the specification's networks, which must be readable for that.
     names = _no_names(facts) if wrong else control_plane_names(facts.tenant, facts.service)
     claim = claim_of(facts)
     material = judge(wanted_material(names), secrets=facts.secrets, provisioned=facts.provisioned, now=now)
+    parts, failed = (None, []) if wrong else _parts(facts, claim, extensions)
     config, files = facts.secrets.get(STORE_CONFIG), facts.secrets.get(STORE_CERTIFICATE)
     ensured = config is not None and ensure_checksum(facts, claim) == facts.ensured
     due = [material.renew_at(), credentials_renew_at(files) if files else None]
@@ -105,7 +113,8 @@ def assess(facts: Facts, *, now: datetime) -> Assessment:
         owns_claim=facts.reserved or ensured,
         credentials_due=credentials_due(facts, now),
         ensure_due=not ensured,
-        problems=(*wrong, *_store(facts), *_material(material), *_endpoint(facts, names)),
+        parts=parts,
+        problems=(*wrong, *failed, *_store(facts), *_material(material), *_endpoint(facts, names)),
         renew_at=min((moment for moment in due if moment), default=None),
         now=now,
     )
@@ -122,7 +131,7 @@ def _no_names(facts: Facts) -> ControlPlaneNames:
     )
 
 
-def _specification(facts: Facts) -> list[Problem]:
+def _specification(facts: Facts, extensions: Extensions) -> list[Problem]:
     found = [f"{problem.field}: {problem.sentence}" for problem in tenant_problems(facts.tenant)]
     installed = facts.tenant.status.kubernetes_resources.version.version
     if installed and not found:
@@ -130,16 +139,28 @@ def _specification(facts: Facts) -> list[Problem]:
             check_change(installed, facts.tenant.spec.kubernetes.version)
         except VersionError as error:
             found.append(f"spec.kubernetes.version: {error}")
-    return [
-        Problem(
-            condition=TenantCondition.CONTROL_PLANE_AVAILABLE,
-            reason=TenantReason.SPECIFICATION_INVALID,
-            message=message,
-            blocks=not facts.provisioned,
-            holds=facts.provisioned,
-        )
-        for message in found
-    ]
+    found = found or extensions.problems(tenant_view(facts))
+    return [_held(facts, TenantReason.SPECIFICATION_INVALID, message) for message in found]
+
+
+def _parts(
+    facts: Facts, claim: Claim, extensions: Extensions
+) -> tuple[tuple[ControlPlaneParts, ...] | None, list[Problem]]:
+    try:
+        return plugin_parts(facts, claim, extensions), []
+    except ExtensionError as error:
+        return None, [_held(facts, TenantReason.PLUGIN_FAILED, str(error))]
+
+
+def _held(facts: Facts, reason: str, message: str) -> Problem:
+    """A problem for which nothing is begun, and what runs is left as it is."""
+    return Problem(
+        condition=TenantCondition.CONTROL_PLANE_AVAILABLE,
+        reason=reason,
+        message=message,
+        blocks=not facts.provisioned,
+        holds=facts.provisioned,
+    )
 
 
 def _store(facts: Facts) -> list[Problem]:

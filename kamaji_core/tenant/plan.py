@@ -11,9 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kamaji_core.api import labels as wire
-from kamaji_core.api.versions import parse_version
 from kamaji_core.certificates import rotation_requested
-from kamaji_core.contracts import ControlPlaneParts, SecretReferences, TenantView
 from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, SERVICES, Resource, differences
 from kamaji_core.render import (
     RENDERER,
@@ -22,7 +20,6 @@ from kamaji_core.render import (
     deployment,
     inputs_digest,
     kubeadm_config_map,
-    object_name,
     secret,
     service,
 )
@@ -206,10 +203,9 @@ def _store(facts: Facts, assessment: Assessment, material: Material) -> tuple[Re
 def _deployment(facts: Facts, assessment: Assessment) -> tuple[Apply | Scale, ...]:
     address = assigned_address(facts.tenant, facts.service)
     complete = assessment.material.complete() and {STORE_CONFIG, STORE_CERTIFICATE} <= facts.secrets.keys()
-    parts = store_parts(facts, assessment.claim)
-    if address is None or parts is None or not complete or assessment.ensure_due:
+    if address is None or assessment.parts is None or not complete or assessment.ensure_due:
         return ()
-    inputs = DeploymentInputs(tenant=facts.tenant, address=address, secrets=facts.secrets, parts=(parts,))
+    inputs = DeploymentInputs(tenant=facts.tenant, address=address, secrets=facts.secrets, parts=assessment.parts)
     if facts.deployment is not None and _is_kept(inputs, facts.deployment):
         return _scale(facts, facts.deployment)
     changes = _apply(DEPLOYMENTS, deployment(inputs), facts.deployment)
@@ -234,21 +230,3 @@ def _starts_pods(change: Apply, live: Mapping[str, Any] | None) -> bool:
     present = live["spec"].get("replicas", 1) if live else 0
     template = any(path.startswith("spec.template") for path in change.because)
     return wanted > 0 and (wanted > present or template)
-
-
-def store_parts(facts: Facts, claim: Claim) -> ControlPlaneParts | None:
-    """What the driver adds to the pods; None while the store is not resolved."""
-    store, tenant = facts.store, facts.tenant
-    if store is None or store.driver is None or store.view is None:
-        return None
-    view = TenantView(
-        namespace=tenant.metadata.namespace,
-        name=tenant.metadata.name,
-        uid=tenant.metadata.uid,
-        version=str(parse_version(tenant.spec.kubernetes.version)),
-        replicas=tenant.spec.control_plane.deployment.replicas,
-    )
-    references = SecretReferences(
-        credentials=object_name(tenant, STORE_CERTIFICATE), config=object_name(tenant, STORE_CONFIG)
-    )
-    return store.driver.parts(store.view, view, claim, secrets=references)

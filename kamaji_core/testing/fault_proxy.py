@@ -158,7 +158,7 @@ class FaultProxy:
 
     async def _listen(self, runner: web.AppRunner) -> None:
         now = datetime.now(UTC)
-        ca = issue_ca(common_name="fault-proxy", now=now, lifetime=_LIFETIME)
+        ca = issue_ca(common_name="fault-proxy-ca", now=now, lifetime=_LIFETIME)
         request = CertificateRequest(
             common_name="fault-proxy", usages=frozenset({Usage.SERVER}), names=frozenset({"127.0.0.1"})
         )

@@ -1,0 +1,105 @@
+"""The hooks that plugins implement beside their classes: asked in the order of names, each plugin for itself.
+
+What one raises is its own trouble, with one exception: a plugin that cannot say what a tenant's pods need would take
+away by its silence what it gave before, so its tenants are left as they run until it can.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from kamaji_core.contracts import ControlPlaneParts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kamaji_core.contracts import ManagerView, TenantEvent, TenantView
+    from kamaji_core.plugins import LoadedPlugin
+
+log = structlog.get_logger()
+
+
+class ExtensionError(Exception):
+    """A plugin failed where its answer cannot be done without; the message is a sentence that names it."""
+
+    def __init__(self, plugin: str, what: str, error: BaseException) -> None:
+        super().__init__(f"The plugin {plugin!r} failed to {what} ({type(error).__name__}): repair or remove it.")
+
+
+class Extensions:
+    """The hooks of all usable plugins.
+
+    Args:
+        plugins: in the order of their names.
+    """
+
+    def __init__(self, plugins: Sequence[LoadedPlugin] = ()) -> None:
+        self._plugins = tuple(plugins)
+
+    def render(self, tenant: TenantView, parts: Sequence[ControlPlaneParts]) -> tuple[ControlPlaneParts, ...]:
+        """Ask what is wanted in a tenant's pods besides.
+
+        Args:
+            tenant: whose pods.
+            parts: what its store's driver wants.
+
+        Raises:
+            ExtensionError: when a plugin cannot tell.
+        """
+        wanted: tuple[ControlPlaneParts, ...] = tuple(parts)
+        for one in self._plugins:
+            try:
+                answers = one.hook.kamaji_render(tenant=tenant, parts=merged(wanted))
+                wanted += tuple(_checked(answer) for answer in answers)
+            except Exception as error:
+                raise ExtensionError(one.plugin.name, "say what the tenant's pods need", error) from error
+        return wanted[len(parts) :]
+
+    def problems(self, tenant: TenantView) -> list[str]:
+        """Ask what is wrong with a tenant; a plugin that cannot tell finds nothing.
+
+        Args:
+            tenant: as it is asked for.
+        """
+        found: list[str] = []
+        for one in self._plugins:
+            try:
+                for answer in one.hook.kamaji_validate(tenant=tenant):
+                    found.extend(str(sentence) for sentence in answer)
+            except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+                log.warning("a plugin failed to judge a tenant", plugin=one.plugin.name, error=type(error).__name__)
+        return found
+
+    def tell(self, tenant: TenantView, what: TenantEvent) -> None:
+        """Tell of a turn in a tenant's life."""
+        for one in self._plugins:
+            try:
+                one.hook.kamaji_tenant_event(tenant=tenant, what=what)
+            except Exception as error:  # noqa: BLE001 - as above
+                log.warning("a plugin failed to hear of a tenant", plugin=one.plugin.name, error=type(error).__name__)
+
+    def start(self, manager: ManagerView) -> None:
+        """Let plugins take part in the operator's process."""
+        for one in self._plugins:
+            try:
+                one.hook.kamaji_manager(manager=manager)
+            except Exception as error:  # noqa: BLE001 - as above
+                log.warning("a plugin failed to start", plugin=one.plugin.name, error=type(error).__name__)
+
+
+def merged(parts: Sequence[ControlPlaneParts]) -> ControlPlaneParts:
+    """All parts as one, in their order."""
+    return ControlPlaneParts(
+        flags=tuple(flag for one in parts for flag in one.flags),
+        volumes=tuple(volume for one in parts for volume in one.volumes),
+        mounts=tuple(mount for one in parts for mount in one.mounts),
+        restart_on=tuple(restart for one in parts for restart in one.restart_on),
+    )
+
+
+def _checked(answer: object) -> ControlPlaneParts:
+    if not isinstance(answer, ControlPlaneParts):
+        raise TypeError(f"{type(answer).__name__} instead of ControlPlaneParts")
+    return answer
