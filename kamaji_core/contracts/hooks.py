@@ -10,8 +10,6 @@ The entry module is imported at every start of the operator and by every command
 import a network library.
 
 Besides the two hooks that register classes, only those of a plugin whose state is ok are called.
-
-A hook whose docstring ends in "Not called yet." may be implemented: it is checked when the plugin is loaded.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ SCHEMA_LIMIT = 253
 """Bytes; etcd has no limit of its own, Kubernetes names have this one."""
 
 USER_LIMIT = 64
-"""Characters of a certificate's common name (RFC 5280, ub-common-name)."""
+"""Bytes of a certificate's common name: RFC 5280 allows 64 characters (ub-common-name), OpenSSL counts bytes."""
 
 
 class NameRefusedError(StoreError):
@@ -74,9 +74,9 @@ def _problem(name: str, *, what: str, field: str) -> str | None:
 def _too_long(claim: Claim) -> str | None:
     if len(claim.schema.encode()) > SCHEMA_LIMIT:
         return f"The schema is longer than {SCHEMA_LIMIT} bytes: choose a shorter spec.dataStoreSchema."
-    if len(claim.user) > USER_LIMIT:
+    if len(claim.user.encode()) > USER_LIMIT:
         return (
-            f"The user is longer than the {USER_LIMIT} characters of a certificate's common name: choose a shorter "
+            f"The user is longer than the {USER_LIMIT} bytes of a certificate's common name: choose a shorter "
             f"spec.dataStoreUsername."
         )
     return None

@@ -28,6 +28,7 @@ def test_the_version_is_printed(arguments: list[str]) -> None:
     [
         ([], ["manager", "kubeconfig", "version"]),
         (["manager"], ["--datastore", "--health-probe-bind-address", "--log-level", "[default: :8081]"]),
+        (["manager"], ["--leader-elect", "--no-leader-elect", "--leader-election-namespace", "kamaji.clastix.io"]),
         (["kubeconfig"], ["TENANT", "--namespace", "admin.svc", "kubectl --kubeconfig"]),
     ],
 )
