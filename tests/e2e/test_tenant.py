@@ -3,86 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
-import kamaji_core
 from sandbox import operator
 from sandbox.store import etcdctl
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from .conftest import LIMIT, NAMESPACE, until
 
-    from conftest import SandboxCommand
+if TYPE_CHECKING:
+    from .conftest import SandboxCommand, Tenant
 
 pytestmark = pytest.mark.root
-
-ROOT = Path(__file__).parents[2]
-DEFINITIONS = Path(kamaji_core.__file__).parent / "api" / "crds"
-NAMESPACE = "tenant-test"
-LIMIT = 120
-
-
-class Tenant:
-    """One tenant, seen from the management cluster and from inside."""
-
-    def __init__(self, sandbox: SandboxCommand, name: str, kubeconfig: Path) -> None:
-        self.name = name
-        self._sandbox = sandbox
-        self._kubeconfig = kubeconfig
-
-    def object(self) -> dict[str, Any]:
-        """The TenantControlPlane."""
-        content = self._sandbox.kubectl("get", "tcp", self.name, f"--namespace={NAMESPACE}", "--output=json")
-        return dict(json.loads(content))
-
-    def kubectl(self, *arguments: str, sends: str = "") -> str:
-        """Ask the tenant's API server from the host, as its administrator."""
-        kubectl = Path(sys.executable).parent / "kubectl"
-        argv = [str(kubectl), f"--kubeconfig={self._kubeconfig}", *arguments]
-        result = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=LIMIT, input=sends)
-        assert result.returncode == 0, result.stderr
-        return result.stdout
-
-
-def until(condition: Callable[[], Any], what: str) -> None:
-    """Wait for a condition, but not for ever."""
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {LIMIT} s in vain for {what}"
-        time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def management(sandbox: SandboxCommand) -> Iterator[SandboxCommand]:
-    """The sandbox with our definitions, the example DataStore and a running operator."""
-    sandbox.kubectl("apply", "--server-side", f"--filename={DEFINITIONS}")
-    sandbox.kubectl("wait", "--for=condition=Established", f"--filename={DEFINITIONS}", "--timeout=30s")
-    sandbox.kubectl("apply", f"--filename={ROOT}/examples/datastore-etcd.yaml")
-    sandbox.kubectl("create", "namespace", NAMESPACE)
-    operator.start()
-    yield sandbox
-    sandbox.kubectl("delete", "namespace", NAMESPACE, f"--timeout={LIMIT}s")
-    operator.stop()
-
-
-@pytest.fixture(scope="module")
-def tenant(management: SandboxCommand, tmp_path_factory: pytest.TempPathFactory) -> Tenant:
-    """The example tenant, Ready, with the kubeconfig that a user gets."""
-    manifest = yaml.safe_load((ROOT / "examples" / "tenant.yaml").read_text())
-    manifest["metadata"] |= {"name": "shop", "namespace": NAMESPACE}
-    management.kubectl("apply", "--filename=-", sends=yaml.safe_dump(manifest))
-    management.kubectl("wait", "tcp/shop", f"--namespace={NAMESPACE}", "--for=condition=Ready", f"--timeout={LIMIT}s")
-    content = management.execute("kamaji", "kubeconfig", f"--namespace={NAMESPACE}", "shop").stdout
-    file = tmp_path_factory.mktemp("tenant") / "tenant.conf"
-    file.write_text(content)
-    return Tenant(management, "shop", file)
 
 
 def test_the_tenants_api_server_answers(tenant: Tenant) -> None:
