@@ -14,7 +14,7 @@ PACKAGES := $(CACHE)/debian/installed
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 LEFTOVERS := $(VENV) tenant.conf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
-.PHONY: help venv programs demo sandbox-up sandbox-down test explore lint clean distclean
+.PHONY: help venv programs demo sandbox-up sandbox-down test explore explore-pods lint clean distclean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ explore: programs ## Stop the operator after each of its writes, lose each one's
 	@KAMAJI_EXPLORE=1 KAMAJI_PROGRAMS="$$($(BIN)/python -m sandbox programs --path)" \
 		$(BIN)/python -m pytest -s tests/cluster/operator/test_crashes.py tests/e2e/test_renewal.py \
 		plugins/datastore_etcd/tests/test_etcd_isolation_names.py $(PYTEST_ARGS)
+
+explore-pods: sandbox-up ## Stop the operator after each of its writes over real pods in the sandbox (half an hour)
+	@$(BIN)/python -m sandbox exec -- env KAMAJI_EXPLORE=1 KAMAJI_EXPLORE_PODS=1 \
+		$(BIN)/python -m pytest -s tests/cluster/operator/test_crashes.py $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## Check style, types and the layers
 	$(BIN)/ruff check

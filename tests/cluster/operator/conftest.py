@@ -9,15 +9,18 @@ import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import yaml
 
 from kamaji_core.api.crds import crd_manifests
 from kamaji_core.kube import (
     CUSTOM_RESOURCE_DEFINITIONS,
     DEPLOYMENTS,
+    EVENTS,
     NAMESPACES,
     SECRETS,
     HttpTransport,
@@ -43,6 +46,8 @@ from kamaji_core.testing import (
     write_key_pair,
     write_private,
 )
+from sandbox import places
+from sandbox.store import etcdctl
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -92,8 +97,13 @@ class Cluster:
     kubeconfig: bytes
 
     @contextlib.asynccontextmanager
-    async def operator(self, **changes: Any) -> AsyncIterator[Operator]:
-        """Run an operator until the context is left; all tenants may start at once unless something else is asked."""
+    async def operator(self, *, standby: bool = False, **changes: Any) -> AsyncIterator[Operator]:
+        """Run an operator until the context is left; all tenants may start at once unless something else is asked.
+
+        Args:
+            standby: wait only until its caches are complete, not until it leads.
+            changes: of its settings.
+        """
         settings = Settings(**{"health_address": "", "metrics_address": "", "boot_width": 10_000, **changes})
         config = config_from_kubeconfig(self.kubeconfig)
         http = HttpTransport(config, user_agent="kamaji/test")
@@ -103,7 +113,10 @@ class Cluster:
             manager = Manager(client, plugins=load_plugins(), settings=settings)
             running = asyncio.create_task(manager.run(stop))
             try:
-                await until(lambda: manager.working, "the operator to work", running)
+                if standby:
+                    await until(lambda: manager.ready, "the operator to be ready", running)
+                else:
+                    await until(lambda: manager.working, "the operator to work", running)
                 yield Operator(manager, transport)
             finally:
                 stop.set()
@@ -159,6 +172,16 @@ class Cluster:
     async def ready(self, namespace: str, name: str) -> bool:
         """Whether the tenant says Ready."""
         return (await self.condition(namespace, name, "Ready")).get("status") == "True"
+
+    async def events(self, resource: Resource, namespace: str | None, name: str) -> list[dict[str, Any]]:
+        """The Events of one object as `kubectl describe` finds them: by its UID, in its namespace or in `default`."""
+        uid = (await self.client.get(resource, name, namespace))["metadata"]["uid"]
+        return await self.events_of(uid, namespace)
+
+    async def events_of(self, uid: str, namespace: str | None) -> list[dict[str, Any]]:
+        """The same of an object that may be gone."""
+        listing = await self.client.list(EVENTS, namespace or "default", field_selector=f"involvedObject.uid={uid}")
+        return [self.decode(item) for item in listing.items]
 
     def etcdctl(self, *arguments: str) -> str:
         """Ask the store as its root, through another program than ours."""
@@ -242,6 +265,28 @@ def controller_manager(
     )
     with ServerProcess(kube_controller_manager(settings)):
         yield
+
+
+class SandboxCluster(Cluster):
+    """The sandbox's management cluster with its node; tests that use it run inside the sandbox."""
+
+    def etcdctl(self, *arguments: str) -> str:
+        """Ask the sandbox's store for tenants as its root."""
+        return etcdctl(*arguments)
+
+
+@pytest.fixture
+async def sandbox_cluster() -> AsyncIterator[Cluster]:
+    """Our kinds and the example's DataStore in the sandbox, which is up."""
+    kubeconfig = places.KUBECONFIG.read_bytes()
+    async with KubeClient(config_from_kubeconfig(kubeconfig), user_agent="administrator/1") as client:
+        for manifest in crd_manifests():
+            await client.apply(CUSTOM_RESOURCE_DEFINITIONS, manifest, field_manager="administrator")
+        for resource in (DATA_STORES, TENANT_CONTROL_PLANES):
+            await until(lambda resource=resource: _serves(client, resource), f"{resource.plural} to be served")
+        example = yaml.safe_load((Path(__file__).parents[3] / "examples" / "datastore-etcd.yaml").read_text())
+        await client.apply(DATA_STORES, example, field_manager="administrator")
+        yield SandboxCluster(client, None, kubeconfig)  # type: ignore[arg-type]  # it starts no store of its own
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 A tenant is created, moved to another version, put to sleep, woken and deleted. In each run the operator is stopped for
 good right after one of its outward writes (to the API server or to the store) was carried out, or that write's answer
-is lost; a fresh operator goes on. `make explore` visits every write; a seeded sample of them runs with the tests.
+is lost; a fresh operator goes on. `make explore` visits every write without a node, `make explore-pods` in the sandbox
+with real pods; a seeded sample runs with the tests, without a node.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ import contextlib
 import hashlib
 import os
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from kamaji_core.api import admission_plugins
 from kamaji_core.kube import (
     CONFIG_MAPS,
     DEPLOYMENTS,
+    NAMESPACES,
     SECRETS,
     SERVICES,
     HttpTransport,
@@ -37,10 +41,13 @@ if TYPE_CHECKING:
 
     from kamaji_core.kube import Answer
 
-pytestmark = [pytest.mark.real, pytest.mark.usefixtures("controller_manager")]
+pytestmark = pytest.mark.real
+
+WITH_PODS = "KAMAJI_EXPLORE_PODS" in os.environ
+"""Whether this runs inside the sandbox, on its management cluster."""
 
 How = Literal["killed", "answer lost"]
-WRITES = 40
+WRITES = 56
 """More than a run makes, so that the last points show that the end of a run was reached."""
 SAMPLE = 6
 SUFFIXES = (
@@ -139,27 +146,54 @@ def _then(call: Callable[..., Awaitable[None]], fate: Fate, name: str) -> Callab
     return called
 
 
+@dataclass(frozen=True)
+class Course:
+    """What a tenant goes through.
+
+    Args:
+        change: of its specification, which rolls its pods once.
+        version: that it is at afterwards.
+        plays_node: whether readiness is played, because no node is there.
+    """
+
+    change: dict[str, Any]
+    version: str
+    plays_node: bool
+
+
+WITHOUT_NODE = Course({"kubernetes": {"version": "v1.37.2"}}, "v1.37.2", plays_node=True)
+ON_PODS = Course(
+    {"kubernetes": {"admissionControllers": [*admission_plugins.DEFAULT, "DenyServiceExternalIPs"]}},
+    "v1.37.1",  # the one whose images the sandbox has
+    plays_node=False,
+)
+
+
 class Story:
     """One tenant's life under an operator that dies once."""
 
-    def __init__(self, cluster: Any, namespace: str, until: Any) -> None:
+    def __init__(self, cluster: Any, namespace: str, until: Any, course: Course) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._until = until
+        self._course = course
 
     async def run(self, fate: Fate) -> None:
         """Live it to the end and check that the end is right."""
-        tasks = [asyncio.create_task(self._operators(fate)), asyncio.create_task(self._node())]
+        tasks = [asyncio.create_task(self._operators(fate))]
+        if self._course.plays_node:
+            tasks.append(asyncio.create_task(self._node()))
+        version = self._course.version
         try:
             await self._cluster.create_tenant(self._namespace, "shop")
             await self._reaches("Ready", "v1.37.1", tasks)
             authority = await self._digest("ca")
-            await self._change({"kubernetes": {"version": "v1.37.2"}})
-            await self._reaches("Ready", "v1.37.2", tasks)
+            await self._change(self._course.change)
+            await self._reaches("Ready", version, tasks)
             await self._change({"controlPlane": {"deployment": {"replicas": 0}}})
-            await self._reaches("Sleeping", "v1.37.2", tasks)
+            await self._reaches("Sleeping", version, tasks)
             await self._change({"controlPlane": {"deployment": {"replicas": 1}}})
-            await self._reaches("Ready", "v1.37.2", tasks)
+            await self._reaches("Ready", version, tasks)
             await self._check(authority)
             schema = (await self._tenant())["metadata"]["uid"].replace("-", "")
             await self._cluster.client.delete(TENANT_CONTROL_PLANES, "shop", self._namespace)
@@ -261,13 +295,26 @@ def points() -> list[tuple[int, How]]:
     return sorted(random.Random(1).sample([point for point in everything if point[0] <= 30], SAMPLE))  # noqa: S311
 
 
+@pytest.fixture
+def world(request: pytest.FixtureRequest) -> tuple[Any, Course]:
+    """The cluster that it happens in, and what happens there."""
+    if WITH_PODS:
+        return request.getfixturevalue("sandbox_cluster"), ON_PODS
+    request.getfixturevalue("controller_manager")
+    return request.getfixturevalue("cluster"), WITHOUT_NODE
+
+
 @pytest.mark.parametrize(("at", "how"), points())
 async def test_the_end_is_the_same(
-    cluster: Any, namespace: str, until: Any, at: int, how: How, record_property: Any
+    world: tuple[Any, Course], until: Any, at: int, how: How, record_property: Any
 ) -> None:
     """One authority, one of each object, four generations; nothing left at the store."""
+    cluster, course = world
+    namespace = f"crash-{at}-{how.replace(' ', '-')}"
+    await cluster.client.apply(NAMESPACES, {"metadata": {"name": namespace}}, field_manager="administrator")
     fate = Fate(at, how)
-    await Story(cluster, namespace, until).run(fate)
+    await Story(cluster, namespace, until, course).run(fate)
+    await cluster.client.delete(NAMESPACES, namespace)
     record_property("writes", fate.writes)
     if os.environ.get("KAMAJI_EXPLORE"):
         print(f"{how} at {at}: {fate.writes} writes until then")  # noqa: T201 - what an exploration is run for
