@@ -5,8 +5,11 @@ Measured in the same run on the same machine, because versions of libraries and 
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from bench.errors import BenchError
 
@@ -29,23 +32,40 @@ with open("/proc/self/statm") as file:
 """
 
 
-def bare_resident_bytes(page_bytes: int) -> int:
-    """Measure it.
+def interpreter_of(command: str) -> str:
+    """The interpreter of the environment that an operator's command belongs to; ours when that cannot be told.
 
     Args:
+        command: the operator's command line.
+    """
+    program = shutil.which(next(iter(shlex.split(command)), ""))
+    beside = Path(program).parent / "python" if program else None
+    return str(beside) if beside is not None and beside.exists() else sys.executable
+
+
+def bare_resident_bytes(interpreter: str, page_bytes: int) -> int | None:
+    """Measure it; None when the environment holds none of our operators.
+
+    Args:
+        interpreter: of the operator's environment.
         page_bytes: size of a memory page.
 
     Raises:
-        BenchError: when an interpreter fails.
+        BenchError: when an interpreter does not end.
     """
-    return int(_python(_IMPORT, _python(_LIST, ""))) * page_bytes
+    try:
+        return int(_python(interpreter, _IMPORT, _python(interpreter, _LIST, ""))) * page_bytes
+    except subprocess.CalledProcessError:
+        return None
 
 
-def _python(code: str, given: str) -> str:
+def _python(interpreter: str, code: str, given: str) -> str:
     try:
         answer = subprocess.run(
-            [sys.executable, "-c", code], input=given, capture_output=True, text=True, timeout=_LIMIT, check=True
+            [interpreter, "-c", code], input=given, capture_output=True, text=True, timeout=_LIMIT, check=True
         )
+    except subprocess.CalledProcessError:
+        raise
     except subprocess.SubprocessError as error:
         raise BenchError(f"a bare interpreter could not be measured: {error}") from error
     return answer.stdout

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from bench.bare import bare_resident_bytes
+from bench.bare import bare_resident_bytes, interpreter_of
 from bench.concurrency import at_most
 from bench.consumption import PAGE_BYTES
 from bench.figures import differences, spread
@@ -53,7 +53,9 @@ async def create(bed: Testbed) -> CreateResult:
         until_quiet=meter.window(mark),
         restarts=timeline.restarts(),
         tenants=_by_tenant(timeline, posted),
-        bare_resident_bytes=await asyncio.to_thread(bare_resident_bytes, PAGE_BYTES),
+        bare_resident_bytes=await asyncio.to_thread(
+            bare_resident_bytes, interpreter_of(bed.options.command), PAGE_BYTES
+        ),
         loop_lag=await asyncio.to_thread(loop_lag),
     )
 

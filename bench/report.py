@@ -121,7 +121,8 @@ def _create(result: CreateResult) -> Iterator[tuple[str, str]]:
     yield "- refused with 409", f"{asked.conflicts}"
     yield from _servers("", result.until_ready)
     yield "- container restarts", _restarts(result.restarts)
-    yield "- RSS of a bare interpreter with the same libraries, MiB", f"{result.bare_resident_bytes / MEBIBYTE:.1f}"
+    bare = result.bare_resident_bytes
+    yield "- RSS of a bare interpreter with the same libraries, MiB", f"{bare / MEBIBYTE:.1f}" if bare else NOTHING
     yield "- longest lag of the event loop, s", seconds_text(result.loop_lag, 3)
 
 

@@ -26,7 +26,7 @@ class CreateResult:
         until_quiet: what it cost until the operator was quiet.
         restarts: of containers, by their name.
         tenants: moments by stage by tenant.
-        bare_resident_bytes: of an interpreter that only imports what the operator imports.
+        bare_resident_bytes: of an interpreter that only imports what the operator imports; None for another's operator.
         loop_lag: the longest that the operator's event loop was late, seconds; None when it does not tell.
     """
 
@@ -40,7 +40,7 @@ class CreateResult:
     until_quiet: Window
     restarts: dict[str, int]
     tenants: dict[str, dict[str, float]]
-    bare_resident_bytes: int = 0
+    bare_resident_bytes: int | None = None
     loop_lag: float | None = None
 
 
