@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import structlog
+import structlog.tracebacks
 
 
 def configure_logs(*, level: str, form: str) -> None:
@@ -24,10 +25,11 @@ def configure_logs(*, level: str, form: str) -> None:
     ]
     factory: Any
     if form == "json":
-        shared += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_encode)]
+        shared += [_TRACEBACKS, structlog.processors.JSONRenderer(serializer=_encode)]
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     else:
-        shared += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = structlog.dev.plain_traceback
+        shared += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
         factory = structlog.PrintLoggerFactory(sys.stderr)
     structlog.configure(
         processors=shared,
@@ -35,6 +37,10 @@ def configure_logs(*, level: str, form: str) -> None:
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
+
+
+# Without local variables, which hold keys and passwords.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def _encode(event: Any, **_options: Any) -> bytes:

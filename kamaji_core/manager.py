@@ -14,7 +14,7 @@ import socket
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import structlog
@@ -73,6 +73,9 @@ log = structlog.get_logger()
 
 STORE_USED_DELAY_SECONDS = 1.0
 """How long a change of a store's users is held back for others to join it."""
+
+STORE_WORKERS = 8
+"""DataStores looked at at a time: a look is waiting, and one at a silent store takes seconds."""
 
 VANISHED_DELAY_SECONDS = 1.0
 """How long after a tenant vanished, without having been let go here, its store is asked what it left."""
@@ -288,7 +291,7 @@ class Manager:
             supervisor = await stack.enter_async_context(Supervisor())
             supervisor.start("datastores", self._work_on_stores)
             supervisor.start("tenants", self._work_on_tenants)
-            supervisor.start("orphans", lambda: run_workers(self._orphan_queue, self._orphans.look, workers=1))
+            supervisor.start("orphans", lambda: run_workers(self._orphan_queue, self._look_for_orphans, workers=1))
             self._extensions.start(
                 ManagerView(version=__version__, supervise=lambda name, run: supervisor.start(f"plugin: {name}", run))
             )
@@ -323,8 +326,12 @@ class Manager:
         async with self._metrics.look("tenantcontrolplane"):
             return await self._tenant_controller.reconcile(key)
 
+    async def _look_for_orphans(self, name: str) -> float | None:
+        again = await self._orphans.look(name)
+        return again if ("", name) in self._data_stores.store else None
+
     async def _work_on_stores(self) -> None:
-        await run_workers(self._store_queue, self._look_at_store, workers=2)
+        await run_workers(self._store_queue, self._look_at_store, workers=STORE_WORKERS)
 
     async def _work_on_tenants(self) -> None:
         workers = self._settings.tenant_workers
@@ -337,12 +344,8 @@ class Manager:
         return int(value) if value.isascii() and value.isdecimal() else 0
 
     def _owned(self, resource: Resource) -> Informer[dict[str, Any]]:
-        def changed(key: TenantKey, _before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
-            known = after or _before or {}
-            metadata = known.get("metadata", {})
-            owners = [owner["uid"] for owner in metadata.get("ownerReferences", ()) if owner.get("controller")]
-            uid = metadata.get("uid", "") if after else ""
-            self._owned_changed(resource, key, metadata.get("labels", {}), uid=uid, owner_uid="".join(owners[:1]))
+        def changed(key: TenantKey, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+            self._owned_changed(resource, key, _identity(before), _identity(after))
 
         return Informer[dict[str, Any]](
             self._client,
@@ -353,17 +356,20 @@ class Manager:
         )
 
     def _secret_changed(self, key: TenantKey, before: SecretFacts | None, after: SecretFacts | None) -> None:
-        known = after or before
-        if known is not None:
-            uid = known.uid if after else ""
-            self._owned_changed(SECRETS, key, known.labels, uid=uid, owner_uid=known.owner_uid)
+        self._owned_changed(SECRETS, key, *(_Identity.of_secret(one) if one else None for one in (before, after)))
 
     def _owned_changed(
-        self, resource: Resource, key: TenantKey, labels: Mapping[str, str], *, uid: str, owner_uid: str
+        self, resource: Resource, key: TenantKey, before: _Identity | None, after: _Identity | None
     ) -> None:
-        if name := labels.get(wire.NAME_LABEL):
-            self._strays.observe(resource, key, tenant=name, uid=uid, owner_uid=owner_uid)
-            self._tenant_queue.add((key[0], name), self._rank(Priority.EVENT))
+        if before and (after is None or after.tenant != before.tenant):
+            self._note_owned(resource, key, before.tenant, uid="", owner_uid="")
+        if after:
+            self._note_owned(resource, key, after.tenant, uid=after.uid, owner_uid=after.owner_uid)
+
+    def _note_owned(self, resource: Resource, key: TenantKey, tenant: str, *, uid: str, owner_uid: str) -> None:
+        if tenant:
+            self._strays.observe(resource, key, tenant=tenant, uid=uid, owner_uid=owner_uid)
+            self._tenant_queue.add((key[0], tenant), self._rank(Priority.EVENT))
 
     def _tenant_changed(
         self, key: TenantKey, before: TenantControlPlane | None, after: TenantControlPlane | None
@@ -384,9 +390,10 @@ class Manager:
         else:
             self._orphan_queue.add_after(self._tenancy.store_of(tenant), VANISHED_DELAY_SECONDS)
 
-    def _store_changed(self, key: TenantKey, _before: DataStore | None, _after: DataStore | None) -> None:
+    def _store_changed(self, key: TenantKey, before: DataStore | None, _after: DataStore | None) -> None:
         self._store_queue.add(key[1], self._rank(Priority.EVENT))
-        self._orphan_queue.add_after(key[1], FIRST_ORPHANS_SECONDS)
+        if before is None:
+            self._orphan_queue.add_after(key[1], FIRST_ORPHANS_SECONDS)
         self._boot.reconsider()
 
     def _rank(self, priority: Priority) -> Priority:
@@ -462,6 +469,28 @@ def _became_ready(before: TenantControlPlane | None, after: TenantControlPlane |
     return bool(
         after.status.kubernetes_resources.version.version and not before.status.kubernetes_resources.version.version
     )
+
+
+class _Identity(NamedTuple):
+    """What an owned object says of itself: its tenant's name, its UID, its controller's."""
+
+    tenant: str
+    uid: str
+    owner_uid: str
+
+    @classmethod
+    def of_secret(cls, secret: SecretFacts) -> _Identity:
+        """That of a Secret."""
+        return cls(secret.labels.get(wire.NAME_LABEL, ""), secret.uid, secret.owner_uid)
+
+
+def _identity(known: Mapping[str, Any] | None) -> _Identity | None:
+    if known is None:
+        return None
+    metadata = known["metadata"]
+    owners = [owner["uid"] for owner in metadata.get("ownerReferences", ()) if owner.get("controller")]
+    labels = metadata.get("labels", {})
+    return _Identity(labels.get(wire.NAME_LABEL, ""), metadata.get("uid", ""), "".join(owners[:1]))
 
 
 def _reference(resource: Resource, name: str, *, namespace: str = "", uid: str = "") -> ObjectReference:

@@ -37,7 +37,7 @@ async def ask(call: Awaitable[T], *, seconds: float, to: str) -> T:
     except TimeoutError:
         sentence = f"It did not {to} within {seconds:.0f} s; trying again."
         raise StoreError(sentence, kind=ProbeKind.TIMEOUT) from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
         # Its words may quote a password, and whoever logs our error prints its causes: only the place is told.
         place = traceback.extract_tb(error.__traceback__)[-1]
         log.warning("a driver failed", to=to, error=type(error).__name__, at=f"{place.filename}:{place.lineno}")

@@ -55,13 +55,12 @@ class OrphanFinder:
             name: of the DataStore.
 
         Returns:
-            Seconds until the next look; None when there is nothing to ask.
+            Seconds until the next look; None when the driver cannot tell.
         """
         state = self._stores.get(name)
         if state is None:
             self._found.pop(name, None)
-            return None
-        if state.session is None or not state.ready:
+        if state is None or state.session is None or not state.ready:
             return RETRY_SECONDS
         # Those that end while the store answers are in its answer and not among the tenants any more.
         existed = self._tenancy.uids()

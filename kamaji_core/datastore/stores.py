@@ -73,5 +73,5 @@ class OpenStores:
             return
         try:
             await state.session.aclose()
-        except Exception:
-            log.warning("store session did not close cleanly", datastore=state.name, exc_info=True)
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything, and its words may quote a password
+            log.warning("store session did not close cleanly", datastore=state.name, error=type(error).__name__)

@@ -21,11 +21,11 @@ from kamaji_core.kube.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from kamaji_core.kube.events import EventRecorder, EventType, ObjectReference
+from kamaji_core.kube.events import EventRecorder, EventType, ObjectReference, is_namespace_going
 from kamaji_core.kube.informer import Informer
 from kamaji_core.kube.leadership import Leadership, LeaderTransport, NotLeaderError
 from kamaji_core.kube.lease import LeaseSettings
-from kamaji_core.kube.queue import QueueObserver, QueueShutDownError, WorkQueue, run_workers
+from kamaji_core.kube.queue import QueueObserver, QueueShutDownError, TryAgainError, WorkQueue, run_workers
 from kamaji_core.kube.requests import Request
 from kamaji_core.kube.resources import (
     CONFIG_MAPS,
@@ -89,12 +89,14 @@ __all__ = [
     "Supervisor",
     "TooManyRequestsError",
     "Transport",
+    "TryAgainError",
     "UnauthorizedError",
     "UnreachableError",
     "WatchEvent",
     "WorkQueue",
     "config_from_kubeconfig",
     "differences",
+    "is_namespace_going",
     "keep_own_managed_fields",
     "lead",
     "load_config",

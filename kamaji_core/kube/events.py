@@ -151,22 +151,29 @@ class EventRecorder:
                 self._take_failure(occurrence, series, error)
             else:
                 self._queue.forget(occurrence)
+                if not series.is_written:  # it happened again meanwhile, and perhaps never will
+                    self._queue.add_after(occurrence, self._patch_seconds)
 
     async def _write_series(self, occurrence: Occurrence[ObjectReference], series: Series) -> None:
         """Create the Event, or write its count where it is there already."""
         namespace = occurrence.involved.namespace or "default"
         count, last = series.count, series.last
         if series.written:
+            series.written_at = asyncio.get_running_loop().time()  # what happens meanwhile waits from now on
             try:
-                change = {"count": count, "lastTimestamp": _time(last)}
-                await self._client.merge_patch(EVENTS, series.name, change, namespace)
+                await self._write_count(series.name, namespace, count, last)
             except NotFoundError:  # Events live for an hour
                 series.written = 0
                 series.name = _event_name(occurrence.involved.name)
         if not series.written:
-            with contextlib.suppress(AlreadyExistsError):  # our own: its answer was lost
+            try:
                 await self._client.create(EVENTS, self._object(occurrence, series, namespace))
+            except AlreadyExistsError:  # our own: its answer was lost, and it may tell of fewer
+                await self._write_count(series.name, namespace, count, last)
         series.note_written(count, asyncio.get_running_loop().time())
+
+    async def _write_count(self, name: str, namespace: str, count: int, last: datetime) -> None:
+        await self._client.merge_patch(EVENTS, name, {"count": count, "lastTimestamp": _time(last)}, namespace)
 
     def _take_failure(self, occurrence: Occurrence[ObjectReference], series: Series, error: Exception) -> None:
         series.failures += 1
@@ -174,7 +181,7 @@ class EventRecorder:
         if not refused and series.failures < _ATTEMPTS:
             self._queue.retry(occurrence)
             return
-        if refused and _is_namespace_going(error):
+        if refused and is_namespace_going(error):
             log.debug("dropped an event of a namespace that is going", error=str(error))
         else:
             log.warning("dropped an event", error=str(error))
@@ -206,7 +213,8 @@ def _event_name(involved: str) -> str:
     return f"{involved[:_LONGEST_STEM].rstrip('.-')}.{uuid.uuid4().hex[:16]}"
 
 
-def _is_namespace_going(error: Exception) -> bool:
+def is_namespace_going(error: Exception) -> bool:
+    """Whether a write was refused because its namespace is gone or on its way out."""
     # Nobody can be told anything there any more, and nothing is wrong with that.
     if isinstance(error, NotFoundError):
         return True

@@ -110,9 +110,7 @@ class Informer(Generic[T]):
         raw = msgspec.Raw(msgspec.json.encode(obj))
         if (place := self._place(raw)) is None:
             return
-        key, version = place
-        if (value := self._decoded(key, raw)) is not None:
-            self._store.fold_in(key, version, value)
+        self._take_answer(*place, raw)
 
     async def _list(self) -> None:
         listed: dict[Key, tuple[str, T]] = {}
@@ -189,6 +187,10 @@ class Informer(Generic[T]):
     def _take_state(self, key: Key, version: str, raw: msgspec.Raw) -> None:
         if (value := self._decoded(key, raw)) is not None:
             self._store.observe(key, version, value)
+
+    def _take_answer(self, key: Key, version: str, raw: msgspec.Raw) -> None:
+        if (value := self._decoded(key, raw)) is not None:
+            self._store.fold_in(key, version, value)
 
     def _place(self, raw: msgspec.Raw) -> tuple[Key, str] | None:
         """Read an object's key and resourceVersion."""

@@ -11,6 +11,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from kamaji_core.kube.queue import TryAgainError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from kamaji_core.kube.transport import Answer, Transport
 
 
-class NotLeaderError(Exception):
+class NotLeaderError(TryAgainError):
     """We do not lead, or not for long enough to begin what was asked: leave it to the next leader."""
 
 

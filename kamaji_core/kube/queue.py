@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 import structlog
 
 from kamaji_core.kube.backoff import spread
+from kamaji_core.kube.errors import ApiError
 from kamaji_core.kube.turns import Priority, ReadyKeys
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ log = structlog.get_logger()
 
 class QueueShutDownError(Exception):
     """The queue gives out nothing any more: end the worker."""
+
+
+class TryAgainError(Exception):
+    """A look came to nothing for a reason that is told in its sentence; it is repeated, and no traceback is logged."""
 
 
 class QueueObserver(Protocol):
@@ -228,6 +233,9 @@ async def _work(queue: WorkQueue[K], handle: Callable[[K], Awaitable[float | Non
             return
         try:
             again = await handle(key)
+        except (TryAgainError, ApiError) as error:
+            delay = queue.retry(key)
+            log.warning("trying again", key=key, error=str(error), retry_seconds=round(delay, 1))
         except Exception:
             delay = queue.retry(key)
             log.exception("handling failed", key=key, retry_seconds=round(delay, 1))

@@ -97,6 +97,11 @@ class SecretInformer(Informer[T]):
         self._wanted.pop(key, None)
         super()._take_deletion(key, version)
 
+    def _take_answer(self, key: Key, version: str, raw: msgspec.Raw) -> None:
+        # An object that the watch told of and nobody has read yet is not one that is missing because it was deleted.
+        if key not in self._wanted or not self._take_read(key, raw):
+            super()._take_answer(key, version, raw)
+
     def _is_known(self, key: Key, version: str) -> bool:
         known = self._store.version(key)
         return known == version or is_newer(known, version)

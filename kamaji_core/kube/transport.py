@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import socket
 import ssl
@@ -20,7 +21,7 @@ from yarl import URL
 from kamaji_core.kube.errors import ConfigError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from kamaji_core.kube.config import ClusterConfig
@@ -96,7 +97,7 @@ class HttpTransport:
             response = await self._opened().request(
                 request.method,
                 url,
-                data=request.body,
+                data=None if request.body is None else io.BytesIO(request.body),  # sent in pieces, large ones too
                 headers=headers,
                 allow_redirects=False,
                 server_hostname=self._server_hostname,
@@ -118,14 +119,7 @@ class HttpTransport:
         if session is None:
             return
         await session.close()
-        # A call that was cancelled before its answer leaves a connection that waits for the server to end TLS with it.
-        for left in list(self._sockets):
-            with contextlib.suppress(OSError):
-                left.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSING_SECONDS):
-                while any(left.fileno() >= 0 for left in self._sockets):  # noqa: ASYNC110 - a closed socket tells nobody
-                    await asyncio.sleep(_CLOSING_SECONDS / 100)
+        await end_connections(self._sockets)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -198,6 +192,20 @@ class _HttpAnswer:
             if not chunk:
                 return
             yield chunk
+
+
+async def end_connections(sockets: Collection[socket.socket]) -> None:
+    """Cut the connections that a closed session left, and wait until they are closed.
+
+    A call that was cancelled before its answer leaves one that waits for the server to end TLS with it.
+    """
+    for left in list(sockets):
+        with contextlib.suppress(OSError):
+            left.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSING_SECONDS):
+            while any(left.fileno() >= 0 for left in sockets):  # noqa: ASYNC110 - a closed socket tells nobody
+                await asyncio.sleep(_CLOSING_SECONDS / 100)
 
 
 def ssl_context(config: ClusterConfig) -> ssl.SSLContext | bool:

@@ -17,7 +17,7 @@ from kamaji_core.api import labels as wire
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
 from kamaji_core.contracts import ProbeKind, StoreError
 from kamaji_core.datastore.calls import ask
-from kamaji_core.kube import DEPLOYMENTS, SECRETS, AlreadyExistsError, ApiError, NotFoundError
+from kamaji_core.kube import DEPLOYMENTS, SECRETS, AlreadyExistsError, ApiError, NotFoundError, NotLeaderError
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 from kamaji_core.tenant.claim import ensure_checksum
 from kamaji_core.tenant.plan import (
@@ -84,10 +84,17 @@ class Actor:
         self._check = check
 
     async def carry_out(self, facts: Facts, changes: Iterable[Change]) -> Answer:
-        """Make all changes of one wave concurrently."""
+        """Make all changes of one wave concurrently.
+
+        Raises:
+            NotLeaderError: when another operator leads, or may before long.
+        """
         changes = tuple(changes)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._attempt(facts, change)) for change in changes]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._attempt(facts, change)) for change in changes]
+        except* NotLeaderError as errors:
+            raise errors.exceptions[0] from None
         failures = []
         for task in tasks:
             outcome = task.result()

@@ -17,7 +17,7 @@ from kamaji_core.api.tenant_status import VersionStatus
 from kamaji_core.api.versions import VersionError
 from kamaji_core.boot import BootQueue, Urgency
 from kamaji_core.contracts import StoreError, TenantEvent
-from kamaji_core.kube import NotFoundError
+from kamaji_core.kube import NotFoundError, TryAgainError, is_namespace_going
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 from kamaji_core.tenant.act import Actor, Failure
 from kamaji_core.tenant.deletion import Released, delete
@@ -48,7 +48,7 @@ MAX_WAVES = 5
 _PAUSED = f"Nothing is done for it until the annotation {wire.PAUSED_ANNOTATION} is removed; deletion goes on."
 
 
-class PassFailedError(Exception):
+class PassFailedError(TryAgainError):
     """A pass could not write everything; it is repeated with a growing delay."""
 
 
@@ -228,4 +228,7 @@ class TenantController:
 
 
 def _may_help_to_wait(failure: Failure) -> bool:
+    # A tenant whose namespace is going is deleted in a moment, which its event tells.
+    if is_namespace_going(failure.error):
+        return False
     return not isinstance(failure.error, StoreError) or failure.error.retry

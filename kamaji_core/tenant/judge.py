@@ -98,8 +98,7 @@ def assess(facts: Facts, *, now: datetime, extensions: Extensions = NO_EXTENSION
         extensions: the plugins' hooks.
     """
     wrong = _specification(facts, extensions)
-    # Names are made from the specification's networks, which must be readable for that.
-    names = _no_names(facts) if wrong else control_plane_names(facts.tenant, facts.service)
+    names = _names(facts)
     claim = claim_of(facts)
     material = judge(wanted_material(names), secrets=facts.secrets, provisioned=facts.provisioned, now=now)
     parts, failed = (None, []) if wrong else _parts(facts, claim, extensions)
@@ -118,6 +117,13 @@ def assess(facts: Facts, *, now: datetime, extensions: Extensions = NO_EXTENSION
         renew_at=min((moment for moment in due if moment), default=None),
         now=now,
     )
+
+
+def _names(facts: Facts) -> ControlPlaneNames:
+    try:
+        return control_plane_names(facts.tenant, facts.service)
+    except ValueError:  # they are made from the specification's networks, and these cannot be read
+        return _no_names(facts)
 
 
 def _no_names(facts: Facts) -> ControlPlaneNames:

@@ -19,7 +19,7 @@ from kamaji_core.certificates import (
     issue_service_account_key,
     rotation_requested,
 )
-from kamaji_core.contracts import StoreError
+from kamaji_core.contracts import ProbeKind, StoreError
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
 
 if TYPE_CHECKING:
@@ -92,7 +92,16 @@ def _credentials(facts: Facts, assessment: Assessment, now: datetime) -> Credent
         return None
     files = facts.secrets.get(STORE_CERTIFICATE)
     fresh = files is not None and rotation_requested(files)
-    return store.driver.issue(store.view, assessment.claim, current=None if fresh else facts.credentials, now=now)
+    current = None if fresh else facts.credentials
+    try:
+        return store.driver.issue(store.view, assessment.claim, current=current, now=now)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything, and its words may quote a password
+        sentence = (
+            f"Its driver failed to issue credentials ({type(error).__name__}): report it to the driver's authors."
+        )
+        raise StoreError(sentence, kind=ProbeKind.REFUSED, retry=False) from None
 
 
 def _credentials_data(credentials: Credentials, facts: Facts, assessment: Assessment) -> DataBySuffix:

@@ -169,8 +169,9 @@ def conditions(outcome: Outcome, *, now: datetime) -> tuple[Condition, ...]:
         TenantCondition.ENDPOINT_READY: _endpoint(outcome),
         TenantCondition.CONTROL_PLANE_AVAILABLE: _available(outcome),
     }
-    first_false = next((verdict for verdict in verdicts.values() if not verdict.true), None)
-    ready = first_false or _ready(verdicts[TenantCondition.CONTROL_PLANE_AVAILABLE])
+    false = [verdict for verdict in verdicts.values() if not verdict.true]
+    told = [verdict for verdict in false if verdict.is_problem] or false
+    ready = next(iter(told), None) or _ready(verdicts[TenantCondition.CONTROL_PLANE_AVAILABLE])
     for kind, verdict in {**verdicts, TenantCondition.READY: ready}.items():
         result = set_condition(
             result,
@@ -189,6 +190,11 @@ class _Verdict:
     reason: str
     message: str
     true: bool = False
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether something is wrong; otherwise it is only on its way."""
+        return self.reason not in {TenantReason.PENDING, TenantReason.READY}
 
 
 def _ready(available: _Verdict) -> _Verdict:
@@ -318,7 +324,8 @@ class _StatusWriter:
         state = version_status(self._outcome)
         if state is not None:
             version: dict[str, Any] = {**resources.get("version", {}), "status": str(state)}
-            if state in {VersionStatus.READY, VersionStatus.SLEEPING}:
+            # What is refused, or waits for its turn, is not installed: the old pods are those that are ready.
+            if self._outcome.carried_out and state in {VersionStatus.READY, VersionStatus.SLEEPING}:
                 version["version"] = tenant.spec.kubernetes.version
             resources["version"] = version
         return resources

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import socket
 import ssl
 import struct
+import weakref
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Never, Self
@@ -25,7 +27,7 @@ from yarl import URL
 
 from kamaji_core.kube import config_from_kubeconfig
 from kamaji_core.kube.answers import lines
-from kamaji_core.kube.transport import ssl_context
+from kamaji_core.kube.transport import end_connections, ssl_context
 from kamaji_core.pki import CertificateRequest, Usage, issue_ca, issue_certificate
 from kamaji_core.testing.faults import (
     CloseAtOnce,
@@ -72,7 +74,7 @@ class FaultProxy:
     def __init__(self, kubeconfig: bytes) -> None:
         self._upstream = config_from_kubeconfig(kubeconfig)
         self._rules: list[Rule] = []
-        self._open: dict[web.Request, str] = {}
+        self._open: dict[int, tuple[web.Request, str]] = {}  # by identity: aiohttp's requests have no hash
         self._happened = asyncio.Event()
         self.requests: Counter[tuple[str, str]] = Counter()
 
@@ -110,7 +112,7 @@ class FaultProxy:
             path: only where the path fits.
         """
         chosen = [
-            request for request, verb in self._open.items() if fits(verb, request.path, verbs=verbs, pattern=path)
+            request for request, verb in self._open.values() if fits(verb, request.path, verbs=verbs, pattern=path)
         ]
         for request in chosen:
             _reset(request)
@@ -133,7 +135,16 @@ class FaultProxy:
 
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
-            connector = aiohttp.TCPConnector(ssl=ssl_context(self._upstream), limit=0)
+            sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+            stack.push_async_callback(end_connections, sockets)
+
+            def made(address: aiohttp.AddrInfoType) -> socket.socket:
+                family, kind, protocol, _, _ = address
+                one = socket.socket(family=family, type=kind, proto=protocol)
+                sockets.add(one)
+                return one
+
+            connector = aiohttp.TCPConnector(ssl=ssl_context(self._upstream), limit=0, socket_factory=made)
             self._session = await stack.enter_async_context(
                 aiohttp.ClientSession(
                     connector=connector,
@@ -172,7 +183,7 @@ class FaultProxy:
         verb = verb_of(request.method, request.path, request.query)
         self.requests[verb, request.path] += 1
         rule = next((rule for rule in self._rules if rule.take(verb, request.path)), None)
-        self._open[request] = verb
+        self._open[id(request)] = (request, verb)
         self._happened.set()
         try:
             return await self._answer(request, verb, rule.fault if rule else None)
@@ -180,7 +191,7 @@ class FaultProxy:
             # The server is away, or cut the connection: so do we.
             return await _reset_and_wait(request)
         finally:
-            del self._open[request]
+            del self._open[id(request)]
             self._happened.set()
 
     async def _answer(self, request: web.Request, verb: str, fault: Fault | None) -> web.StreamResponse:
@@ -200,7 +211,7 @@ class FaultProxy:
         async with self._session.request(
             request.method,
             url,
-            data=body or None,
+            data=io.BytesIO(body) if body else None,
             headers=_passed_on(request.headers),
             allow_redirects=False,
             server_hostname=self._upstream.tls_server_name or None,

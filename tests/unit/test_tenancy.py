@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 
+from kamaji_core.api.metadata import ObjectMeta
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
+from kamaji_core.kube import Leadership, NotLeaderError
 from kamaji_core.tenancy import Tenancy
 
 
@@ -67,3 +71,62 @@ def test_asking_for_an_unknown_store_leaves_no_trace() -> None:
     known = tenancy([])
     assert known.tenants_of("nobody's") == []
     assert not known._tenants
+
+
+def test_uids_follow_what_exists() -> None:
+    """A tenant of the same name is another one; what is gone is forgotten, and what is being deleted still exists."""
+    known = tenancy([])
+    first, second = (msgspec.structs.replace(tenant(), metadata=metadata(uid)) for uid in ("u1", "u2"))
+    known.observe(("a", "x"), first)
+    known.observe(("a", "y"), second)
+    assert known.uids() == {"u1", "u2"}
+    known.observe(("a", "x"), msgspec.structs.replace(tenant(), metadata=metadata("u3", deleted=True)))
+    assert known.uids() == {"u2", "u3"}
+    known.observe(("a", "x"), None)
+    known.observe(("a", "x"), None)
+    assert known.uids() == {"u2"}
+
+
+def metadata(uid: str, *, deleted: bool = False) -> ObjectMeta:
+    """A tenant's metadata."""
+    moment = datetime(2030, 1, 1, tzinfo=UTC) if deleted else None
+    return ObjectMeta(name="shop", namespace="team-a", uid=uid, deletion_timestamp=moment)
+
+
+def test_without_an_election_everything_is_ours() -> None:
+    """A single operator asks nobody."""
+    known = tenancy([])
+    known.begin_term(None)
+    assert known.leadership is None
+    assert known.owns(tenant())
+    known.check()
+
+
+def test_a_term_decides_what_is_ours() -> None:
+    """Until it runs out; a little before, what is ours may be looked at and not be written to a store any more."""
+    now = 0.0
+    known = tenancy([])
+    term = Leadership("n/l", until=15.0, clock=lambda: now)
+    known.begin_term(term)
+    assert known.leadership is term
+    assert known.owns(tenant())
+    known.check()
+    now = 14.0
+    assert known.owns(tenant())
+    with pytest.raises(NotLeaderError, match="too short"):
+        known.check()
+    now = 15.0
+    assert not known.owns(tenant())
+    with pytest.raises(NotLeaderError, match="not ours any more"):
+        known.check()
+
+
+def test_a_lost_term_stays_lost_until_the_next_begins() -> None:
+    """Nothing is ours between two terms."""
+    known = tenancy([])
+    first = Leadership("n/l", until=15.0, clock=lambda: 0.0)
+    known.begin_term(first)
+    first.end()
+    assert not known.owns(tenant())
+    known.begin_term(Leadership("n/l", until=15.0, clock=lambda: 0.0))
+    assert known.owns(tenant())

@@ -16,7 +16,12 @@ NAMES = ("one", "two", "three")
 
 @pytest.fixture
 async def alone(cluster: Any) -> None:
-    """No tenant of another test holds a place."""
+    """No tenant of another test holds a place, or wants one."""
+    paused = {"metadata": {"annotations": {"kamaji.clastix.io/paused": ""}}}
+    for item in (await cluster.client.list(TENANT_CONTROL_PLANES)).items:
+        metadata = cluster.decode(item)["metadata"]
+        with contextlib.suppress(NotFoundError):
+            await cluster.client.merge_patch(TENANT_CONTROL_PLANES, metadata["name"], paused, metadata["namespace"])
     for item in (await cluster.client.list(DEPLOYMENTS)).items:
         metadata = cluster.decode(item)["metadata"]
         with contextlib.suppress(NotFoundError):  # it may be on its way out
