@@ -15,6 +15,7 @@ from kamaji_core.pki.certificates import (
     issue_certificate,
     read_certificate,
 )
+from kamaji_core.pki.context import tls_context
 from kamaji_core.pki.keys import (
     KeyAlgorithm,
     PrivateKey,
@@ -46,4 +47,5 @@ __all__ = [
     "public_key_digest",
     "read_certificate",
     "read_kubeconfig",
+    "tls_context",
 ]

@@ -1,7 +1,7 @@
 """Tenants' control planes on a shared etcd: a key prefix, a role and a user known by its certificate, each.
 
 This entry module is imported at every start of the operator and by commands that look at plugins, so it loads no
-network library: grpc comes in when a store is opened.
+network library, which comes in when a store is opened.
 """
 
 from kamaji_core.contracts import hookimpl

@@ -87,7 +87,7 @@ class EtcdDriver(DatastoreDriver):
         Raises:
             StoreError: when the settings are wrong.
         """
-        from kamaji_datastore_etcd.session import open_session  # noqa: PLC0415 - grpc is loaded on first use only
+        from kamaji_datastore_etcd.session import open_session  # noqa: PLC0415 - the network library is loaded on first use only
 
         problems = self.validate(store)
         if problems or store.tls is None:
