@@ -266,6 +266,7 @@ class _WatchedChannel(Channel):
         """Drop the connection, also one that is lost already."""
         with contextlib.suppress(AttributeError):  # the library forgets its parts when a connection ends
             super().close()
+        self._protocol = None
 
     async def ended(self) -> None:
         """Wait until the last connection is closed; one whose server does not answer the farewell is cut off."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -48,7 +49,7 @@ async def test_a_time_limit_of_the_caller_is_a_time_limit(
     server: EtcdServer, make_store: MakeStore, open_session: OpenSession, claim: Claim
 ) -> None:
     """A server that accepts and never answers: the caller's own, shorter limit ends the call as such."""
-    silent = await asyncio.start_server(lambda reader, _writer: reader.read(), "127.0.0.1", 0)
+    silent = await asyncio.start_server(_keep_silent, "127.0.0.1", 0)
     async with silent:
         endpoint = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
         session = open_session(make_store(server, endpoints=(endpoint,)))
@@ -107,6 +108,12 @@ async def _probe_in(trouble: str, server: EtcdServer, store: StoreView) -> Probe
         probe = await session.probe()
         await session.aclose()
     return probe
+
+
+async def _keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError):
+        await reader.read()
+    writer.close()
 
 
 async def _answer_in_plain_text(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

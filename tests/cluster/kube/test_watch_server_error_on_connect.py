@@ -32,7 +32,7 @@ async def test_followed_again_once_it_is_well(
         await followed.write(a="2", b=None, d="1")
         healing = await followed.knows({"a": "2", "c": "1", "d": "1"})
     told(requests_per_second=rate, healing_seconds=healing)
-    assert rate < 3
+    assert rate < 5  # jitter allows for seven in the first second and a half
     assert healing < 16
 
 
