@@ -42,7 +42,9 @@ BUCKETS = (
 )
 """Kamaji's buckets of handling times, seconds."""
 
-INFO_LABELS = ("tcp_namespace", "tcp_name", "kubernetes_version", "datastore_driver", "address", "exposure_strategy")
+QUEUE_BUCKETS = (0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60)
+"""Of waiting and working; few, because every series of them lies in memory for each rank."""
+
 READY_BUCKETS = (2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600)
 
 EXPIRING_SHARE = 0.8
@@ -84,14 +86,14 @@ class Metrics:
             "workqueue_queue_duration_seconds",
             "How long objects waited for a look.",
             ["name", "priority"],
-            buckets=BUCKETS,
+            buckets=QUEUE_BUCKETS,
             registry=self.registry,
         )
         self.queue_work = Histogram(
             "workqueue_work_duration_seconds",
             "How long looks at objects took, failed ones included.",
             ["name"],
-            buckets=BUCKETS,
+            buckets=QUEUE_BUCKETS,
             registry=self.registry,
         )
         self.queue_retries = Counter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -91,6 +92,7 @@ def manager(
     """
     import asyncio
     import signal
+    from concurrent.futures import ThreadPoolExecutor
 
     from kamaji_core.health import AddressError
     from kamaji_core.kube import ApiError, ConfigError, LeaseSettings, load_config
@@ -102,6 +104,7 @@ def manager(
 
     async def run() -> None:
         stop = asyncio.Event()
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=_THREADS))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         config = load_config(kubeconfig_path)
@@ -122,8 +125,14 @@ def manager(
         raise click.ClickException(str(error)) from error
 
 
+_THREADS = 2
+"""For keys, metrics and look-ups; each takes memory that is not given back."""
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Uvloop where it is installed: an idle TLS connection costs it a quarter of what it costs asyncio's own loop."""
+    # Name look-ups of that loop have threads of their own.
+    os.environ.setdefault("UV_THREADPOOL_SIZE", str(_THREADS))
     try:
         import uvloop
     except ImportError:

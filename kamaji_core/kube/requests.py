@@ -49,6 +49,11 @@ class Request:
     carries_secret: bool = False
     accept: str = JSON
 
+    @property
+    def is_watch(self) -> bool:
+        """Whether its answer goes on until somebody ends it."""
+        return ("watch", "true") in self.query
+
 
 def read(resource: Resource, name: str, namespace: str | None) -> Request:
     """Ask for one object."""

@@ -13,12 +13,13 @@ import os
 import socket
 import ssl
 import weakref
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from yarl import URL
 
 from kamaji_core.kube.errors import ConfigError, UnreachableError
+from kamaji_core.kube.resources import LEASES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
@@ -80,11 +81,12 @@ class HttpTransport:
         # Identity: next to the server, compressing costs both sides more than it saves.
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
         self._session: aiohttp.ClientSession | None = None
+        self._turns = asyncio.Semaphore(_REQUESTS)
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     @contextlib.asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[Answer]:
-        """Send a request over a kept or a new connection."""
+        """Send a request over a kept or a new connection, when its turn has come."""
         headers = {**self._headers, "Accept": request.accept}
         if token := self._config.current_token():
             headers["Authorization"] = f"Bearer {token}"
@@ -93,25 +95,32 @@ class HttpTransport:
         url = URL(f"{self._server}{request.path}", encoded=True)
         if request.query:
             url = url.with_query(list(request.query))
-        with self.translated(request.what):
-            response = await self._opened().request(
-                request.method,
-                url,
-                data=None if request.body is None else io.BytesIO(request.body),  # sent in pieces, large ones too
-                headers=headers,
-                allow_redirects=False,
-                server_hostname=self._server_hostname,
-            )
-        try:
-            if response.status == _UNAUTHORIZED:
-                self._config.forget_token()
-            yield _HttpAnswer(response, self, request.what)
-        finally:
-            # A body that was read to its end has given its connection back already; any other is dropped, without
-            # waiting for the server's part in ending TLS.
-            if response.connection is not None and response.connection.transport is not None:
-                response.connection.transport.abort()
-            response.close()
+        async with self._turn(request):
+            with self.translated(request.what):
+                response = await self._opened().request(
+                    request.method,
+                    url,
+                    data=None if request.body is None else io.BytesIO(request.body),  # sent in pieces, large ones too
+                    headers=headers,
+                    allow_redirects=False,
+                    server_hostname=self._server_hostname,
+                )
+            try:
+                if response.status == _UNAUTHORIZED:
+                    self._config.forget_token()
+                yield _HttpAnswer(response, self, request.what)
+            finally:
+                # A body that was read to its end has given its connection back already; any other is dropped, without
+                # waiting for the server's part in ending TLS.
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()
+                response.close()
+
+    def _turn(self, request: Request) -> contextlib.AbstractAsyncContextManager[Any]:
+        """What a request waits for: watches hold their connections for ever, and a Lease must never stand in a line."""
+        if request.is_watch or f"/{LEASES.plural}" in request.path:
+            return contextlib.nullcontext()
+        return self._turns
 
     async def aclose(self) -> None:
         """Close all connections; the transport can be used again."""
@@ -125,7 +134,7 @@ class HttpTransport:
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 ssl=ssl_context(self._config),
-                limit=_CONNECTIONS,
+                limit=0,  # each request waits for its turn before
                 keepalive_timeout=_KEEP_SECONDS,
                 socket_factory=self._socket,
             )
@@ -268,7 +277,7 @@ def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 _UNAUTHORIZED = 401
-_CONNECTIONS = 32
-"""At most so many at once to one server; each watch holds one."""
+_REQUESTS = 8
+"""So many at once to one server, beside watches; more only make connections, which take memory on both sides."""
 _KEEP_SECONDS = 30.0
 _CLOSING_SECONDS = 1.0
