@@ -5,7 +5,8 @@ one channel per endpoint, verified against that endpoint, and failing over is do
 repeated, so a call whose connection broke is asked again of the next member. `Channels` owns the channels and which
 member is asked first.
 
-The library is pure Python: gRPC's own would be quicker by a millisecond a call and cost every operator 25 MB.
+The library is pure Python: gRPC's own would be quicker by a fraction of a millisecond a call and cost every operator
+12 MiB (docs/decisions/0023).
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ import contextlib
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from grpclib.client import Channel, Handler
+from grpclib.client import Channel, Handler, Stream
 from grpclib.config import Configuration
 from grpclib.const import Cardinality
 from grpclib.encoding.base import CodecBase
 from grpclib.exceptions import GRPCError, StreamTerminatedError
+from grpclib.metadata import Deadline
 from grpclib.protocol import H2Protocol
 from h2.exceptions import H2Error
+from multidict import MultiDict
 
 from kamaji_core.contracts import ProbeKind, StoreError
 from kamaji_core.pki import tls_context
-from kamaji_datastore_etcd.errors import EtcdError, TimedOutError, UnavailableError, error_for
+from kamaji_datastore_etcd.errors import AnswerTooLargeError, EtcdError, TimedOutError, UnavailableError, error_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +45,13 @@ FAREWELL_LIMIT = 0.5
 
 ANSWER_LIMIT = 32 * 1024 * 1024
 """Bytes of one answer."""
+
+SILENCE_LIMIT = 4.0
+"""Seconds without a byte from a member that was asked, after which its connection is not used for new calls; less than
+any caller's own limit, since calls that are cancelled there never come to theirs."""
+
+_HEAD = 5
+"""Bytes before a message: whether it is compressed, and its length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +72,17 @@ class SessionClosedError(StoreError):
 
     def __init__(self) -> None:
         super().__init__("The connection to etcd was closed: the next attempt opens a new one.", kind=ProbeKind.REFUSED)
+
+
+class TlsUnusableError(StoreError):
+    """OpenSSL does not take the store's certificates or key, although they are in order as such."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The certificates of spec.tlsConfig cannot be used for TLS, {reason}: replace them.",
+            kind=ProbeKind.TLS,
+            retry=False,
+        )
 
 
 class Channels:
@@ -91,6 +112,7 @@ class Channels:
 
         Raises:
             EtcdError: what the answer means; of the last member asked when none can serve.
+            TlsUnusableError: when the certificates or the key cannot be used.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + limit
@@ -108,8 +130,20 @@ class Channels:
         raise failure
 
     async def _call_one(self, endpoint: str, method: Method, request: Any, *, limit: float) -> Any:
-        if self._closed:
-            raise SessionClosedError
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limit
+        kept = self._member(endpoint).kept()
+        try:
+            return await self._try(endpoint, method, request, limit=limit)
+        except TimedOutError:
+            raise
+        except UnavailableError:
+            # The library drops a connection with all its calls where the server only says that it takes no new ones.
+            if kept is None or not kept.is_lost:
+                raise
+        return await self._try(endpoint, method, request, limit=end - loop.time())
+
+    async def _try(self, endpoint: str, method: Method, request: Any, *, limit: float) -> Any:
         member = self._member(endpoint)
         # A task of its own: the library wakes a call at its end by cancelling the task that it runs in, and never
         # takes that back, which would confuse every time limit around us.
@@ -133,6 +167,11 @@ class Channels:
             task.exception()  # looked at, also where nobody waits any more
 
     def _member(self, endpoint: str) -> _Member:
+        if self._closed:
+            raise SessionClosedError
+        member = self._channels.get(endpoint)
+        if member is not None and member.is_silent():
+            self._leave(endpoint, member)  # its calls may all have been cancelled, before their own limits
         if endpoint not in self._channels:
             self._channels[endpoint] = _Member(endpoint, self._tls)
         return self._channels[endpoint]
@@ -179,21 +218,34 @@ class _Member:
             EtcdError: what the answer means, or why there is none.
         """
         try:
-            stream = self._channel.request(method.path, Cardinality.UNARY_UNARY, type(request), bytes, timeout=limit)
-            async with stream:
-                await stream.send_message(request, end=True)
-                answer = await stream.recv_message()
-                await stream.recv_trailing_metadata()
+            async with _Call(self._channel, method.path, limit=limit) as call:
+                await call.send_message(request, end=True)
+                self._channel.is_asked()
+                answer = await call.recv_message()
+                await call.recv_trailing_metadata()
         except GRPCError as error:
             raise self._error(error.status.name, error.message or "") from None
         except TimeoutError:
             raise self._error("DEADLINE_EXCEEDED", "") from None
-        except (OSError, StreamTerminatedError, H2Error) as error:
-            raise self._error("UNAVAILABLE", self._channel.why(error)) from None
-        if answer is None or len(answer) > ANSWER_LIMIT:
-            size = "nothing" if answer is None else f"{len(answer)} bytes"
-            raise self._error("RESOURCE_EXHAUSTED", f"received message larger than max: {size}")
-        return method.decode(answer)
+        except _AnswerTooLongError as error:
+            raise AnswerTooLargeError(endpoint=self._endpoint, detail=str(error)) from None
+        except Exception as error:  # the library stumbles in many ways over a broken connection
+            raise self._error("UNAVAILABLE", self._channel.why(error)) from error
+        if answer is None:
+            raise self._error("INTERNAL", "no answer, and no error either")
+        try:
+            return method.decode(answer)
+        except Exception as error:
+            raise self._error("INTERNAL", f"an answer that cannot be read: {error}") from error
+
+    def kept(self) -> _Connection | None:
+        """Tell the connection that the next call will use, None when it has to be made."""
+        return self._channel.kept()
+
+    def is_silent(self) -> bool:
+        """Whether an answer was expected for too long, and not even a sign of life came."""
+        kept = self._channel.kept()
+        return kept is not None and kept.is_silent()
 
     def close(self) -> None:
         """Drop its connection."""
@@ -221,12 +273,59 @@ class _Raw(CodecBase):
         return data
 
 
+class _AnswerTooLongError(Exception):
+    """An answer's length, which is known before the answer, is beyond the limit."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size} bytes of at most {ANSWER_LIMIT}")
+
+
+class _Call(Stream[Any, bytes]):
+    """A unary call that looks at its answer's length before it takes the answer into memory."""
+
+    def __init__(self, channel: _WatchedChannel, path: str, *, limit: float) -> None:
+        super().__init__(
+            channel,
+            path,
+            cast("Any", MultiDict()),
+            Cardinality.UNARY_UNARY,
+            object,
+            bytes,
+            codec=channel.raw,
+            status_details_codec=None,
+            dispatch=channel.__dispatch__,
+            deadline=Deadline.from_timeout(limit),  # told to the server, so that it gives up too
+        )
+
+    async def recv_message(self) -> bytes | None:
+        if not self._recv_initial_metadata_done:
+            await self.recv_initial_metadata()
+        with self._wrapper:
+            head = await self._stream.recv_data(_HEAD)
+            if not head:
+                return None
+            size = int.from_bytes(head[1:], "big")
+            if size > ANSWER_LIMIT:
+                raise _AnswerTooLongError(size)
+            return await self._stream.recv_data(size)
+
+
 class _Connection(H2Protocol):
-    """A connection that remembers why it ended, and whether the server ever spoke on it."""
+    """A connection that remembers why it ended, whether the server ever spoke on it, and since when it is silent."""
 
     greeted = False
     lost_by: BaseException | None = None
     transport: asyncio.Transport | None = None
+    asked: float | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing can be asked over it any more."""
+        return cast("Handler", self.handler).connection_lost
+
+    def is_silent(self) -> bool:
+        """Whether an answer was expected for too long, and not even a sign of life came."""
+        return self.asked is not None and asyncio.get_running_loop().time() - self.asked >= SILENCE_LIMIT
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # of TCP with TLS, which is a Transport
@@ -235,7 +334,9 @@ class _Connection(H2Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.greeted = True
-        super().data_received(data)
+        self.asked = None
+        if not self.is_lost:  # the library fails on what follows the server's farewell
+            super().data_received(data)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.lost_by = exc
@@ -253,14 +354,28 @@ class _WatchedChannel(Channel):
 
     def __init__(self, endpoint: str, tls: TlsMaterial) -> None:
         host, _, port = endpoint.rpartition(":")
-        context = tls_context(tls.ca_certificate, certificate=tls.client_certificate, key=tls.client_key)
+        try:
+            context = tls_context(tls.ca_certificate, certificate=tls.client_certificate, key=tls.client_key)
+        except ValueError as error:
+            raise TlsUnusableError(str(error)) from error
         context.set_alpn_protocols(["h2"])
-        super().__init__(host.strip("[]"), int(port), ssl=context, codec=_Raw(), config=Configuration())
+        self.raw = _Raw()
+        super().__init__(host.strip("[]"), int(port), ssl=context, codec=self.raw, config=Configuration())
         self._last: _Connection | None = None
 
     def _protocol_factory(self) -> H2Protocol:
         self._last = _Connection(Handler(), self._config, self._h2_config)
         return self._last
+
+    def kept(self) -> _Connection | None:
+        """Tell the connection that the next call will use, None when it has to be made."""
+        connection = cast("_Connection | None", self._protocol)
+        return None if connection is None or connection.is_lost else connection
+
+    def is_asked(self) -> None:
+        """Note that an answer is expected from now on."""
+        if (kept := self.kept()) is not None and kept.asked is None:
+            kept.asked = asyncio.get_running_loop().time()
 
     def close(self) -> None:
         """Drop the connection, also one that is lost already."""
@@ -300,6 +415,8 @@ def _words(cause: BaseException, *, greeted: bool) -> str:
             words = f"ssl_error: {cause.reason}"
         case socket.gaierror():
             words = f"dns resolution failed: {cause.strerror}"
+        case UnicodeError():  # a part of the name is longer than DNS allows
+            words = f"dns resolution failed: {cause}"
         case ConnectionRefusedError():
             words = "connection refused"
         case ConnectionError() if not greeted:

@@ -288,8 +288,8 @@ _ANSWERS: tuple[tuple[str, str, type[EtcdError]], ...] = (
     ("PERMISSION_DENIED", "", PermissionDeniedError),
     ("RESOURCE_EXHAUSTED", "database space exceeded", NoSpaceError),
     ("RESOURCE_EXHAUSTED", "too many requests", OverloadedError),
-    ("RESOURCE_EXHAUSTED", "received message larger than max", AnswerTooLargeError),  # gRPC's own words
-    ("RESOURCE_EXHAUSTED", "trying to send message larger than max", RequestTooLargeError),  # as above
+    ("RESOURCE_EXHAUSTED", "received message larger than max", RequestTooLargeError),  # the server, of a request
+    ("RESOURCE_EXHAUSTED", "trying to send message larger than max", AnswerTooLargeError),  # the server, of an answer
     ("OUT_OF_RANGE", "required revision", CompactedError),
     ("DATA_LOSS", "corrupt cluster", CorruptError),
     ("UNAUTHENTICATED", "", InvalidTokenError),
@@ -297,6 +297,7 @@ _ANSWERS: tuple[tuple[str, str, type[EtcdError]], ...] = (
     ("UNIMPLEMENTED", "", TooOldError),
     ("DEADLINE_EXCEEDED", "", TimedOutError),
     ("UNAVAILABLE", "etcdserver: request timed out", TimedOutError),
+    ("UNAVAILABLE", "reset by remote party, error_code: 8", TimedOutError),  # CANCEL: the server kept our limit
     ("UNAVAILABLE", "connection refused", ConnectionRefusedByServerError),
     ("UNAVAILABLE", "dns resolution failed", UnknownHostError),
     ("UNAVAILABLE", "errors resolving", UnknownHostError),

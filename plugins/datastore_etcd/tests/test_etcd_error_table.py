@@ -37,8 +37,9 @@ if TYPE_CHECKING:
         ("UNAVAILABLE", "Peer name 10.0.0.1 is not in peer certificate", errors.ServerCertificateError),
         ("UNAVAILABLE", "Handshake read failed (Connection reset by peer)", errors.ClientCertificateError),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", errors.TimedOutError),
-        ("RESOURCE_EXHAUSTED", "CLIENT: Received message larger than max (9 vs. 4)", errors.AnswerTooLargeError),
-        ("RESOURCE_EXHAUSTED", "trying to send message larger than max (9 vs. 4)", errors.RequestTooLargeError),
+        ("RESOURCE_EXHAUSTED", "grpc: received message larger than max (9 vs. 4)", errors.RequestTooLargeError),
+        ("RESOURCE_EXHAUSTED", "grpc: trying to send message larger than max (9 vs. 4)", errors.AnswerTooLargeError),
+        ("UNAVAILABLE", "Stream reset by remote party, error_code: 8", errors.TimedOutError),
     ],
 )
 def test_code_and_message_together_decide(code: str, detail: str, kind: type[EtcdError]) -> None:
@@ -139,6 +140,7 @@ def test_every_sentence_names_the_endpoint() -> None:
         ("ROLE_DELETE_ROOT", errors.ManagementRefusedError),
         ("TXN_MANY", errors.RequestTooLargeError),
         ("PUT_LARGE", errors.RequestTooLargeError),
+        ("PUT_HUGE", errors.RequestTooLargeError),
         ("PUT_NO_KEY", errors.NameInvalidError),
         ("AUTHENTICATE", errors.NoPasswordUserError),
         ("AUTHENTICATE_UNKNOWN", errors.AuthenticationFailedError),
@@ -177,6 +179,7 @@ async def test_a_real_server_s_refusals_are_in_the_table(
         "ROLE_DELETE_ROOT": (wire._ROLE_DELETE, pb.AuthRoleDeleteRequest(role="root")),
         "TXN_MANY": (wire._TXN, pb.TxnRequest(success=[wire._read(b"k%d" % number) for number in range(200)])),
         "PUT_LARGE": (wire._TXN, pb.TxnRequest(success=[put(b"large", b"0" * 1_700_000)])),
+        "PUT_HUGE": (wire._TXN, pb.TxnRequest(success=[put(b"huge", b"0" * 3_000_000)])),
         "PUT_NO_KEY": (wire._TXN, pb.TxnRequest(success=[put(b"", b"")])),
         "AUTHENTICATE": (wire._AUTHENTICATE, pb.AuthenticateRequest(name="exists", password="")),
         "AUTHENTICATE_UNKNOWN": (wire._AUTHENTICATE, pb.AuthenticateRequest(name="absent", password="")),
