@@ -1,6 +1,6 @@
 """What the operator serves: health for the kubelet and metrics for Prometheus, on plain HTTP.
 
-`/healthz` answers while the loop turns, `/readyz` once work has begun, `/metrics` always.
+`/healthz` answers while the loop turns, `/readyz` once the caches are complete, whoever leads, `/metrics` always.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ async def serve_health(address: str, *, ready: Callable[[], bool]) -> AsyncItera
 
     Args:
         address: `host:port`.
-        ready: whether work has begun.
+        ready: whether the caches are complete: it works, or would at once if the one that leads ended.
 
     Raises:
         AddressError: when the address cannot be listened on.
