@@ -20,7 +20,7 @@ from kamaji_core.datastore.calls import ask
 from kamaji_core.datastore.references import DanglingReferenceError, resolve
 from kamaji_core.datastore.report import status_patch
 from kamaji_core.datastore.secrets import ReferencedSecrets
-from kamaji_core.datastore.stores import OpenStores, StoreState
+from kamaji_core.datastore.stores import OpenStores, StoreState, close_session
 from kamaji_core.kube import NotFoundError
 from kamaji_core.plugins import store_problems
 from kamaji_core.tenancy import DATA_STORES
@@ -151,13 +151,18 @@ class DataStoreController:
         session = before.session if before and before.session and unchanged else None
         return await self._probe(name, driver, view, session)
 
-    async def _probe(self, name: str, driver: DatastoreDriver, view: StoreView, session: Session | None) -> StoreState:
+    async def _probe(self, name: str, driver: DatastoreDriver, view: StoreView, kept: Session | None) -> StoreState:
+        session = kept
         try:
-            session = session or _opened(driver, view)
+            session = kept or _opened(driver, view)
             probe = await ask(session.probe(), seconds=PROBE_LIMIT_SECONDS, to="answer a login")
             ready, sentence = probe.ok, probe.sentence
         except StoreError as error:
             ready, sentence = False, str(error)
+        except asyncio.CancelledError:
+            if session is not None and session is not kept:
+                await close_session(session, store=name)  # nobody knows of it yet
+            raise
         reason = DataStoreReason.DATA_STORE_IS_VALID if ready else DataStoreReason.LOGIN_FAILED
         return StoreState(
             name=name,

@@ -54,24 +54,28 @@ class OpenStores:
         before = self._states.get(state.name)
         self._states[state.name] = state
         if before and before.session and before.session is not state.session:
-            await self._close(before)
+            await close_session(before.session, store=state.name)
 
     async def drop(self, name: str) -> None:
         """Forget a store and close its session."""
         before = self._states.pop(name, None)
-        if before:
-            await self._close(before)
+        if before and before.session:
+            await close_session(before.session, store=name)
 
     async def aclose(self) -> None:
         """Close every session."""
         for name in list(self._states):
             await self.drop(name)
 
-    @staticmethod
-    async def _close(state: StoreState) -> None:
-        if state.session is None:
-            return
-        try:
-            await state.session.aclose()
-        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything, and its words may quote a password
-            log.warning("store session did not close cleanly", datastore=state.name, error=type(error).__name__)
+
+async def close_session(session: Session, *, store: str) -> None:
+    """Close a session; one that fails at it is told in the log, since nobody could do anything about it.
+
+    Args:
+        session: to close.
+        store: the DataStore's name.
+    """
+    try:
+        await session.aclose()
+    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything, and its words may quote a password
+        log.warning("store session did not close cleanly", datastore=store, error=type(error).__name__)

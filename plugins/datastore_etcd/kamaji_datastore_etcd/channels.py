@@ -189,14 +189,16 @@ class Channels:
     async def aclose(self) -> None:
         """Refuse new calls, let those in flight end within their own limits, close all connections."""
         self._closed = True
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=CALL_LIMIT)
-        for timer in self._left.values():
-            timer.cancel()
-        members = [*self._channels.values(), *self._left]
-        self._channels.clear()
-        self._left.clear()
-        await asyncio.gather(*(member.aclose() for member in members))
+        try:
+            if self._calls:
+                await asyncio.wait(self._calls, timeout=CALL_LIMIT)
+        finally:  # also when whoever closes them is cancelled
+            for timer in self._left.values():
+                timer.cancel()
+            members = [*self._channels.values(), *self._left]
+            self._channels.clear()
+            self._left.clear()
+            await asyncio.gather(*(member.aclose() for member in members))
 
 
 class _Member:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from kamaji_datastore_etcd.session import EtcdSession
 
 from kamaji_core.kube import SECRETS, SERVICES
 from kamaji_core.render.secret import encoded
@@ -153,6 +155,29 @@ async def test_a_changed_secret_is_noticed_at_once(cluster: Any, until: Any) -> 
         await until(lambda: says("True"), "the store to be ready again")
         gets = [request for request in operator.transport.requests if "/secrets/" in request.path]
         assert gets == []
+
+
+async def test_a_store_that_is_asked_while_the_operator_stops_keeps_no_connection(
+    cluster: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that was just opened has no owner yet, and is closed nevertheless."""
+    await create(cluster, "slow")
+    opened, closed = set[int](), set[int]()
+    close = EtcdSession.aclose
+
+    async def probe(session: EtcdSession) -> None:
+        opened.add(id(session))
+        await asyncio.Event().wait()
+
+    async def aclose(session: EtcdSession) -> None:
+        closed.add(id(session))
+        await close(session)
+
+    monkeypatch.setattr(EtcdSession, "probe", probe)
+    monkeypatch.setattr(EtcdSession, "aclose", aclose)
+    async with cluster.operator():
+        await until(lambda: bool(opened), "a store to be asked")
+    assert closed == opened
 
 
 async def test_an_idle_store_is_not_written(cluster: Any, until: Any) -> None:
