@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from kamaji_datastore_etcd.session import EtcdSession
 
 from kamaji_core.kube import SECRETS, SERVICES
 from kamaji_core.render.secret import encoded
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES
 from kamaji_core.testing import free_port
+from kamaji_datastore_etcd.session import EtcdSession
 
 pytestmark = pytest.mark.real
 TLS_REASON = "TLSConfigurationValidationFailed"
