@@ -17,10 +17,12 @@ _LIMIT = 60.0
 _LIST = """
 import sys
 import kamaji_core.cli, kamaji_core.manager, kamaji_datastore_etcd.session, uvloop
+import cryptography.hazmat.backends.openssl.backend, encodings.idna
 ours = ("kamaji_core", "kamaji_datastore_etcd")
 print(*(name for name in sys.modules if name.partition(".")[0] not in (*ours, "__main__")))
 """
-"""Everything that a running operator with an open store has imported, but for its own modules."""
+"""Everything that a running operator with an open store has imported, but for its own modules; those of the second line
+are imported by libraries when they first read a key and look up a name."""
 
 _IMPORT = """
 import contextlib, importlib, sys
