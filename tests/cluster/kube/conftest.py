@@ -1,25 +1,34 @@
-"""Clients of the real API server, straight and through a proxy that makes faults, and a namespace for each test."""
+"""Clients of the real API server, straight and through a proxy that makes faults, and what several files follow.
+
+That is objects through an informer, and who leads when; each in a namespace of the test's own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import pytest
 
 from kamaji_core.kube import (
     CONFIG_MAPS,
+    LEASES,
     NAMESPACES,
     ClusterConfig,
     Informer,
     Key,
     KubeClient,
+    Leadership,
+    LeaseSettings,
     config_from_kubeconfig,
+    lead,
 )
+from kamaji_core.kube.leadership import boottime
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -150,3 +159,130 @@ def told(record_property: Callable[[str, object], None]) -> Callable[..., None]:
             print(f"\n  {name} = {figure:.3f}", end="")  # noqa: T201 - that is what it is for
 
     return tell
+
+
+class Term:
+    """One time of leading: who, and when its work began, was cancelled and had ended (monotonic seconds)."""
+
+    def __init__(self, identity: str, leadership: Leadership) -> None:
+        self.identity = identity
+        self.leadership = leadership
+        self.began = time.monotonic()
+        self.cancelled = self.ended = float("inf")
+
+
+class Terms:
+    """Everybody's terms of one Lease, in order; left, it ends all candidates and makes sure that no two led at a time.
+
+    Args:
+        client: with which candidates lead that are given no other.
+        settings: which Lease.
+    """
+
+    def __init__(self, client: KubeClient, settings: LeaseSettings) -> None:
+        self.all: list[Term] = []
+        self.settings = settings
+        self.may_overlap = False
+        self._client = client
+        self._changed = asyncio.Event()
+        self._candidates: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for candidate in self._candidates:
+            candidate.cancel()
+        results = await asyncio.gather(*self._candidates, return_exceptions=True)
+        # Whatever befell its calls, no elector died of it.
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+        if not self.may_overlap:
+            assert all(before.ended <= after.began for before, after in itertools.pairwise(self.all))
+
+    def candidate(
+        self,
+        identity: str,
+        *,
+        through: KubeClient | None = None,
+        ending: float = 0.0,
+        clock: Callable[[], float] = boottime,
+    ) -> asyncio.Task[None]:
+        """Have somebody want to lead, whose work ends so many seconds after it is cancelled."""
+
+        async def work(leadership: Leadership) -> None:
+            term = Term(identity, leadership)
+            self.all.append(term)
+            self._changed.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                term.cancelled = time.monotonic()
+                self._changed.set()
+                await asyncio.sleep(ending)
+                term.ended = time.monotonic()
+                self._changed.set()
+
+        client = through or self._client
+        leading = asyncio.create_task(lead(client, self.settings, work, identity=identity, clock=clock))
+        self._candidates.append(leading)
+        return leading
+
+    async def until(self, condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
+        """Wait until something about the terms holds."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def begun(self, count: int) -> Term:
+        """Wait for that many terms, and give the last."""
+        await self.until(lambda: len(self.all) >= count)
+        return self.all[count - 1]
+
+    async def lease(
+        self, condition: Callable[[dict[str, Any]], bool] = lambda _: True, *, seconds: float = 20.0
+    ) -> dict[str, Any]:
+        """Wait until the Lease's spec is so, and give it."""
+        async with asyncio.timeout(seconds):
+            listing = await self._client.list(LEASES, self.settings.namespace)
+            for item in listing.items:
+                spec: dict[str, Any] = msgspec.json.decode(item)["spec"]
+                if condition(spec):
+                    return spec
+            version = listing.resource_version
+            watch = self._client.watch(LEASES, self.settings.namespace, resource_version=version)
+            async with contextlib.aclosing(watch) as events:
+                async for event in events:
+                    if event.type in ("ADDED", "MODIFIED"):
+                        spec = msgspec.json.decode(event.object)["spec"]
+                        if condition(spec):
+                            return spec
+        raise AssertionError("the watch ended")
+
+    async def write(self, **spec: Any) -> None:
+        """Write into the Lease as a stranger."""
+        await self._client.merge_patch(LEASES, self.settings.name, {"spec": spec}, self.settings.namespace)
+
+
+@pytest.fixture
+def terms_of(client: KubeClient, namespace: str) -> Callable[..., Terms]:
+    """Who led when, to be entered; a Lease of the test's namespace, with settings of one's own."""
+
+    def make(**settings: Any) -> Terms:
+        return Terms(client, LeaseSettings(**{"namespace": namespace, "retry": 0.3, **settings}))
+
+    return make
+
+
+@pytest.fixture
+async def terms(terms_of: Callable[..., Terms]) -> AsyncIterator[Terms]:
+    """Who led when, with little patience."""
+    async with terms_of(duration=3, give_up=2) as terms:
+        yield terms
+
+
+@pytest.fixture
+async def patient(terms_of: Callable[..., Terms]) -> AsyncIterator[Terms]:
+    """The same, with patience enough for a short trouble."""
+    async with terms_of(duration=9, give_up=6) as terms:
+        yield terms

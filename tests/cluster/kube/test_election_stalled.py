@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import itertools
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from kamaji_core.kube import LEASES, KubeClient, Leadership, LeaseSettings, NotLeaderError, lead
+from kamaji_core.kube import LEASES, KubeClient, NotLeaderError
 from kamaji_core.testing import Drop, LoseAnswer, Refuse, Stall
 
 if TYPE_CHECKING:
@@ -30,98 +29,6 @@ pytestmark = pytest.mark.real
 LEASE_CALLS = "*/leases*"
 TOLERANCE = 0.7
 """Seconds that a busy machine may add."""
-
-
-class Term:
-    """One time of leading: who, and when its work began, was cancelled and had ended (monotonic seconds)."""
-
-    def __init__(self, identity: str, leadership: Leadership) -> None:
-        self.identity = identity
-        self.leadership = leadership
-        self.began = time.monotonic()
-        self.cancelled = self.ended = float("inf")
-
-
-class Terms:
-    """Everybody's terms of one Lease, in order; left, it ends all candidates.
-
-    Args:
-        settings: which Lease.
-    """
-
-    def __init__(self, settings: LeaseSettings) -> None:
-        self.all: list[Term] = []
-        self.settings = settings
-        self._changed = asyncio.Event()
-        self._candidates: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for candidate in self._candidates:
-            candidate.cancel()
-        results = await asyncio.gather(*self._candidates, return_exceptions=True)
-        # Whatever befell its calls, no elector died of it.
-        assert {type(result) for result in results} == {asyncio.CancelledError}
-
-    def candidate(self, client: KubeClient, identity: str, *, ending: float = 0.0) -> asyncio.Task[None]:
-        """Have somebody want to lead through that client, whose work needs so many seconds to end."""
-
-        async def work(leadership: Leadership) -> None:
-            term = Term(identity, leadership)
-            self.all.append(term)
-            self._changed.set()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                term.cancelled = time.monotonic()
-                self._changed.set()
-                await asyncio.sleep(ending)
-                term.ended = time.monotonic()
-                self._changed.set()
-
-        leading = asyncio.create_task(lead(client, self.settings, work, identity=identity))
-        self._candidates.append(leading)
-        return leading
-
-    async def until(self, condition: Callable[[], bool], *, seconds: float = 30.0) -> None:
-        """Wait until something about the terms holds."""
-        async with asyncio.timeout(seconds):
-            while not condition():
-                self._changed.clear()
-                await self._changed.wait()
-
-    async def begun(self, count: int) -> Term:
-        """Wait for that many terms, and give the last."""
-        await self.until(lambda: len(self.all) >= count)
-        return self.all[count - 1]
-
-    def assert_never_two(self) -> None:
-        """Each term's work had ended before the next one's began."""
-        for before, after in itertools.pairwise(self.all):
-            assert before.ended <= after.began
-
-
-@pytest.fixture
-async def terms(namespace: str) -> AsyncIterator[Terms]:
-    """Who led when, with a Lease of the test's namespace and little patience."""
-    async with Terms(LeaseSettings(namespace=namespace, duration=3, give_up=2, retry=0.3)) as terms:
-        yield terms
-
-
-@pytest.fixture
-async def patient(namespace: str) -> AsyncIterator[Terms]:
-    """The same, with patience enough for a short trouble."""
-    async with Terms(LeaseSettings(namespace=namespace, duration=9, give_up=6, retry=0.3)) as terms:
-        yield terms
-
-
-async def lease_of(client: KubeClient, settings: LeaseSettings) -> dict[str, Any]:
-    """The Lease's spec."""
-    lease = await client.get(LEASES, settings.name, settings.namespace)
-    spec: dict[str, Any] = lease["spec"]
-    return spec
 
 
 async def renewals(fault_proxy: FaultProxy, count: int) -> None:
@@ -142,18 +49,17 @@ async def renewals(fault_proxy: FaultProxy, count: int) -> None:
     ids=["dropped", "stalled", "writes dropped", "writes stalled", "refused"],
 )
 async def test_a_leader_without_answers_has_ended_before_another_leads(
-    client: KubeClient,
     proxied: KubeClient,
     fault_proxy: FaultProxy,
-    terms: Terms,
+    terms: Any,
     told: Callable[..., None],
     fault: Any,
     verbs: set[str] | None,
 ) -> None:
     """Its work is cancelled `give_up` after the last renewal and awaited; who goes straight leads only after that."""
-    terms.candidate(proxied, "stalled", ending=0.5)
+    terms.candidate("stalled", through=proxied, ending=0.5)
     stalled = await terms.begun(1)
-    terms.candidate(client, "straight")
+    terms.candidate("straight")
     await renewals(fault_proxy, 2)
     fault_proxy.add(fault, verbs=verbs, path=LEASE_CALLS)
     faulty = time.monotonic()
@@ -174,21 +80,20 @@ async def test_a_leader_without_answers_has_ended_before_another_leads(
     assert not stalled.leadership.is_leader()
     # The other one is let be: the stalled elector neither takes nor releases what is not its own.
     fault_proxy.clear()
-    renewed = (await lease_of(client, terms.settings))["renewTime"]
+    renewed = (await terms.lease())["renewTime"]
     looks = fault_proxy.count(verbs={"get"}, path=LEASE_CALLS)
     await fault_proxy.until(lambda: fault_proxy.count(verbs={"get"}, path=LEASE_CALLS) >= looks + 5)
-    spec = await lease_of(client, terms.settings)
+    spec = await terms.lease()
     assert spec["holderIdentity"] == "straight"
     assert spec["renewTime"] > renewed
     assert len(terms.all) == 2
-    terms.assert_never_two()
 
 
 async def test_the_lead_comes_back_when_the_server_does(
-    proxied: KubeClient, fault_proxy: FaultProxy, terms: Terms, told: Callable[..., None]
+    proxied: KubeClient, fault_proxy: FaultProxy, terms: Any, told: Callable[..., None]
 ) -> None:
     """A leader that nobody replaced leads again once it is answered: a new term, and the old one's work had ended."""
-    terms.candidate(proxied, "only", ending=0.2)
+    terms.candidate("only", through=proxied, ending=0.2)
     stalled = await terms.begun(1)
     fault_proxy.add(Drop(), path=LEASE_CALLS)
     await terms.until(lambda: stalled.ended < float("inf"))
@@ -198,44 +103,32 @@ async def test_the_lead_comes_back_when_the_server_does(
     told(leads_again_seconds=again.began - well)
     assert again.leadership is not stalled.leadership
     assert again.began - well < 5
-    terms.assert_never_two()
 
 
-async def test_terms_alternate_and_never_overlap(
-    client: KubeClient, proxied: KubeClient, fault_proxy: FaultProxy, terms: Terms
-) -> None:
+async def test_terms_alternate_and_never_overlap(proxied: KubeClient, fault_proxy: FaultProxy, terms: Any) -> None:
     """Through three faults in a row, each befalling whoever leads, there is never more than one."""
-    terms.candidate(proxied, "left", ending=0.3)
+    terms.candidate("left", through=proxied, ending=0.3)
     await terms.begun(1)
-    terms.candidate(client, "right", ending=0.3)
+    terms.candidate("right", ending=0.3)
     fault_proxy.add(Drop(), path=LEASE_CALLS)
     await terms.begun(2)
     fault_proxy.clear()
     # The other's fault: its Lease is taken away by hand, and nobody holds it.
-    await client.merge_patch(
-        LEASES,
-        terms.settings.name,
-        {"spec": {"holderIdentity": "nobody", "leaseDurationSeconds": 1}},
-        terms.settings.namespace,
-    )
+    await terms.write(holderIdentity="nobody", leaseDurationSeconds=1)
     third = await terms.begun(3)
     if third.identity == "left":
         fault_proxy.add(Stall(0), path=LEASE_CALLS)
     else:
-        await client.merge_patch(
-            LEASES, terms.settings.name, {"spec": {"holderIdentity": "nobody"}}, terms.settings.namespace
-        )
+        await terms.write(holderIdentity="nobody")
     await terms.begun(4)
-    terms.assert_never_two()
 
 
-async def test_work_that_does_not_end_may_not_write(
-    client: KubeClient, proxied: KubeClient, fault_proxy: FaultProxy, terms: Terms
-) -> None:
+async def test_work_that_does_not_end_may_not_write(proxied: KubeClient, fault_proxy: FaultProxy, terms: Any) -> None:
     """Work that lingers past the Lease's end is refused every write from before the moment when another one leads."""
-    terms.candidate(proxied, "lingering", ending=6.0)
+    terms.may_overlap = True  # that is why it may not write
+    terms.candidate("lingering", through=proxied, ending=6.0)
     lingering = await terms.begun(1)
-    terms.candidate(client, "straight")
+    terms.candidate("straight")
     await renewals(fault_proxy, 1)
     fault_proxy.add(Drop(), path=LEASE_CALLS)
     await terms.until(lambda: lingering.cancelled < float("inf"))
@@ -261,29 +154,29 @@ async def test_work_that_does_not_end_may_not_write(
     ids=str,
 )
 async def test_a_short_trouble_costs_nothing(
-    client: KubeClient, proxied: KubeClient, fault_proxy: FaultProxy, patient: Terms, fault: Any
+    proxied: KubeClient, fault_proxy: FaultProxy, patient: Any, fault: Any
 ) -> None:
     """Whatever the server answers to three calls, the elector goes on: the term is the same, and the Lease renewed."""
-    patient.candidate(proxied, "leader")
+    patient.candidate("leader", through=proxied)
     term = await patient.begun(1)
-    patient.candidate(client, "straight")
+    patient.candidate("straight")
     rule = fault_proxy.add(fault, path=LEASE_CALLS, times=3)
     await fault_proxy.until(lambda: rule.hits == 3)
     until = term.leadership.remaining() + time.monotonic()
     await renewals(fault_proxy, 2)
     await renewals(fault_proxy, 1)  # so the one before was answered
     assert term.leadership.remaining() + time.monotonic() > until
-    spec = await lease_of(client, patient.settings)
+    spec = await patient.lease()
     assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("leader", 0)
     assert patient.all == [term]
     assert term.cancelled == float("inf")
 
 
 async def test_a_renewal_whose_answer_was_lost(
-    client: KubeClient, proxied: KubeClient, fault_proxy: FaultProxy, patient: Terms, told: Callable[..., None]
+    proxied: KubeClient, fault_proxy: FaultProxy, patient: Any, told: Callable[..., None]
 ) -> None:
     """The conflict with one's own write is no other leader: a look tells, and the next renewal holds."""
-    patient.candidate(proxied, "leader")
+    patient.candidate("leader", through=proxied)
     term = await patient.begun(1)
     rule = fault_proxy.add(LoseAnswer(), verbs={"patch"}, path=LEASE_CALLS, times=1)
     await fault_proxy.until(lambda: rule.hits == 1)
@@ -294,42 +187,39 @@ async def test_a_renewal_whose_answer_was_lost(
     assert time.monotonic() - lost < 2
     await renewals(fault_proxy, 1)
     assert term.leadership.remaining() > patient.settings.duration - 1.5
-    assert (await lease_of(client, patient.settings))["leaseTransitions"] == 0
+    assert (await patient.lease())["leaseTransitions"] == 0
     assert patient.all == [term]
 
 
 async def test_a_lease_whose_creation_was_not_answered(
-    client: KubeClient, proxied: KubeClient, fault_proxy: FaultProxy, patient: Terms
+    proxied: KubeClient, fault_proxy: FaultProxy, patient: Any
 ) -> None:
     """A Lease that turns out to be one's own is taken at the next look, not waited for, and is no change of hands."""
     fault_proxy.add(LoseAnswer(), verbs={"create"}, path=LEASE_CALLS, times=1)
     began = time.monotonic()
-    patient.candidate(proxied, "leader")
+    patient.candidate("leader", through=proxied)
     term = await patient.begun(1)
     assert term.began - began < 3
-    assert (await lease_of(client, patient.settings))["leaseTransitions"] == 0
+    assert (await patient.lease())["leaseTransitions"] == 0
 
 
-async def test_a_release_whose_answer_was_lost(
-    client: KubeClient, proxied: KubeClient, fault_proxy: FaultProxy, patient: Terms
-) -> None:
+async def test_a_release_whose_answer_was_lost(proxied: KubeClient, fault_proxy: FaultProxy, patient: Any) -> None:
     """It was done all the same: the next one leads at once, and the leader's going is not held up."""
-    leading = patient.candidate(proxied, "first")
+    leading = patient.candidate("first", through=proxied)
     first = await patient.begun(1)
-    patient.candidate(client, "second")
+    patient.candidate("second")
     leading.cancel()
     await patient.until(lambda: first.cancelled < float("inf"))
     fault_proxy.add(LoseAnswer(), verbs={"patch"}, path=LEASE_CALLS)
     second = await patient.begun(2)
     assert second.began - first.ended < 3
-    patient.assert_never_two()
 
 
 async def test_a_release_that_is_not_answered_ends(
-    proxied: KubeClient, fault_proxy: FaultProxy, patient: Terms, told: Callable[..., None]
+    proxied: KubeClient, fault_proxy: FaultProxy, patient: Any, told: Callable[..., None]
 ) -> None:
     """A leader that is told to go while the server hangs goes within seconds."""
-    leading = patient.candidate(proxied, "only")
+    leading = patient.candidate("only", through=proxied)
     term = await patient.begun(1)
     fault_proxy.add(Drop(), path=LEASE_CALLS)
     leading.cancel()
@@ -413,12 +303,12 @@ async def lined(line: Line) -> AsyncIterator[KubeClient]:
 
 
 async def test_a_server_that_is_dead_for_a_while(
-    client: KubeClient, lined: KubeClient, line: Line, patient: Terms
+    client: KubeClient, lined: KubeClient, line: Line, patient: Any
 ) -> None:
     """Connections that are cut and refused for less than `give_up` cost nothing, whoever else waits."""
-    patient.candidate(lined, "leader")
+    patient.candidate("leader", through=lined)
     term = await patient.begun(1)
-    patient.candidate(client, "straight")
+    patient.candidate("straight")
     await line.down()
     await asyncio.sleep(patient.settings.give_up / 2)  # the fault's length, not a wait for anything
     assert term.leadership.is_leader()
@@ -427,19 +317,19 @@ async def test_a_server_that_is_dead_for_a_while(
     async with asyncio.timeout(patient.settings.give_up):
         while term.leadership.remaining() + time.monotonic() < until + 1:
             await client.get(LEASES, patient.settings.name, patient.settings.namespace)
-    spec = await lease_of(client, patient.settings)
+    spec = await patient.lease()
     assert (spec["holderIdentity"], spec["leaseTransitions"]) == ("leader", 0)
     assert patient.all == [term]
     assert term.cancelled == float("inf")
 
 
 async def test_a_server_that_is_dead_for_too_long(
-    client: KubeClient, lined: KubeClient, line: Line, terms: Terms, told: Callable[..., None]
+    lined: KubeClient, line: Line, terms: Any, told: Callable[..., None]
 ) -> None:
     """A leader whose connections are refused ends its work in time; the elector lives, and leads again later."""
-    terms.candidate(lined, "cut off", ending=0.5)
+    terms.candidate("cut off", through=lined, ending=0.5)
     term = await terms.begun(1)
-    other = terms.candidate(client, "straight")
+    other = terms.candidate("straight")
     await line.down()
     dead = time.monotonic()
     second = await terms.begun(2)
@@ -450,4 +340,3 @@ async def test_a_server_that_is_dead_for_too_long(
     other.cancel()
     third = await terms.begun(3)
     assert third.identity == "cut off"
-    terms.assert_never_two()
