@@ -58,6 +58,7 @@ from kamaji_core.kube import (
 )
 from kamaji_core.lag import watch_lag
 from kamaji_core.metrics import MeasuredQueue, MeasuredTransport, Metrics, StateCollector
+from kamaji_core.soot import LOOK_SECONDS, SessionCaches, Sessions
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES, Tenancy, TenantKey
 from kamaji_core.tenant import TenantController
 from kamaji_core.tenant.facts import Caches
@@ -96,6 +97,7 @@ class Settings:
         default_store: the DataStore of tenants that name none; empty for no default.
         tenant_workers: how many tenants are worked on at a time.
         boot_width: how many control planes may start at once; 0 takes it from the nodes' cores.
+        look_seconds: between two looks at everything inside a tenant's cluster.
         lease: which Lease decides who leads; None when nobody else runs.
         health_address: `host:port` of the health endpoint; an empty host means all addresses, empty means none.
         metrics_address: the same for metrics.
@@ -104,6 +106,7 @@ class Settings:
     default_store: str = ""
     tenant_workers: int = 8
     boot_width: int = 0
+    look_seconds: float = LOOK_SECONDS
     lease: LeaseSettings | None = None
     health_address: str = ":8081"
     metrics_address: str = ":8080"
@@ -196,6 +199,18 @@ class Manager:
             released=self._tenant_released,
             now=_now,
         )
+        self._sessions = Sessions(
+            client=client,
+            caches=SessionCaches(
+                tenants=self._tenants.store,
+                services=self._services.store,
+                deployments=self._deployments.store,
+                secrets=self._secrets.store,
+            ),
+            tenancy=self._tenancy,
+            addons=plugins.addons,
+            look_seconds=settings.look_seconds,
+        )
         self._state = StateCollector(
             tenants=self._tenants.store,
             data_stores=self._data_stores.store,
@@ -282,6 +297,7 @@ class Manager:
             stack.push_async_callback(self._stores.aclose)
             stack.push_async_callback(self._store_controller.aclose)
             stack.callback(self._boot.aclose)
+            stack.push_async_callback(self._sessions.aclose)
             await self._prepare_boots()
             for key in self._tenants.store:
                 self._tenant_queue.add(key, Priority.BACKLOG)
@@ -323,8 +339,11 @@ class Manager:
             return await self._store_controller.reconcile(name)
 
     async def _look_at_tenant(self, key: TenantKey) -> float | None:
-        async with self._metrics.look("tenantcontrolplane"):
-            return await self._tenant_controller.reconcile(key)
+        try:
+            async with self._metrics.look("tenantcontrolplane"):
+                return await self._tenant_controller.reconcile(key)
+        finally:
+            self._sessions.observe(key)
 
     async def _look_for_orphans(self, name: str) -> float | None:
         again = await self._orphans.look(name)

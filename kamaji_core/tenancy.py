@@ -7,13 +7,14 @@ change reaches its tenants without a list of all tenants.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from kamaji_core.api import labels as wire
 from kamaji_core.kube import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.kube import Leadership
@@ -25,6 +26,38 @@ DATA_STORES = Resource(group=wire.GROUP, version=wire.VERSION, plural="datastore
 
 TenantKey = tuple[str, str]
 """Namespace and name of a TenantControlPlane."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How something stands, in the words of a condition.
+
+    Args:
+        ok: whether it is as wanted.
+        reason: constant in CamelCase.
+        sentence: what is wrong and what to do, or what is right.
+    """
+
+    ok: bool
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantState:
+    """What is known of the inside of a tenant's cluster.
+
+    Args:
+        bootstrapped: whether machines find what they need to join.
+        addons: whether the add-ons' objects are as wanted; None when none is turned on.
+        statuses: what each add-on that is on tells, by its key in `spec.addons`.
+        generation: of the tenant's specification that was carried out.
+    """
+
+    bootstrapped: Verdict
+    addons: Verdict | None = None
+    statuses: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    generation: int = 0
 
 
 class Tenancy:
@@ -46,6 +79,7 @@ class Tenancy:
         self._stores: dict[TenantKey, str] = {}
         self._uids: dict[TenantKey, str] = {}
         self._tenants: defaultdict[str, set[TenantKey]] = defaultdict(set)
+        self._states: dict[TenantKey, TenantState] = {}
 
     @property
     def leadership(self) -> Leadership | None:
@@ -82,6 +116,20 @@ class Tenancy:
     def uids(self) -> frozenset[str]:
         """UIDs of all tenants that exist, also of those that are being deleted."""
         return frozenset(self._uids.values())
+
+    def state(self, key: TenantKey) -> TenantState | None:
+        """What is known of the inside of a tenant's cluster; None while nothing is."""
+        return self._states.get(key)
+
+    def tell(self, key: TenantKey, state: TenantState | None) -> None:
+        """Take note of the inside of a tenant's cluster, None when nothing is known any more; wakes the tenant."""
+        if self._states.get(key) == state:
+            return
+        if state is None:
+            self._states.pop(key, None)
+        else:
+            self._states[key] = state
+        self.wake(key)
 
     def observe(self, key: TenantKey, tenant: TenantControlPlane | None) -> None:
         """Take note of a tenant as it is now, or that it is gone."""

@@ -48,7 +48,8 @@ Conditions = Annotated[
 class TenantCondition(enum.StrEnum):
     """Types of a TenantControlPlane's conditions.
 
-    `READY` stands for the four after it together; `PAUSED` and `DELETING` are there only while they are true.
+    `READY` stands for the four after it together; `BOOTSTRAPPED` and `ADDONS_READY` tell what was made inside of the
+    tenant's cluster and are no part of it; `PAUSED` and `DELETING` are there only while they are true.
     """
 
     READY = "Ready"
@@ -56,6 +57,8 @@ class TenantCondition(enum.StrEnum):
     MATERIAL_READY = "MaterialReady"
     ENDPOINT_READY = "EndpointReady"
     CONTROL_PLANE_AVAILABLE = "ControlPlaneAvailable"
+    BOOTSTRAPPED = "Bootstrapped"
+    ADDONS_READY = "AddonsReady"
     PAUSED = "Paused"
     DELETING = "Deleting"
 
@@ -82,6 +85,12 @@ class TenantReason(enum.StrEnum):
     DATA_LEFT_BEHIND = "DataLeftBehind"
     RENEWED = "Renewed"
     ROLLING_OUT = "RollingOut"
+    BOOTSTRAPPED = "Bootstrapped"
+    ADDONS_APPLIED = "AddonsApplied"
+    ADDON_MISSING = "AddonMissing"
+    ADDON_FAILED = "AddonFailed"
+    OBJECTS_REFUSED = "ObjectsRefused"
+    TENANT_UNREACHABLE = "TenantUnreachable"
 
 
 class DataStoreReason(enum.StrEnum):

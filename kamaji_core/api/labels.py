@@ -61,3 +61,12 @@ ABANDON_ANNOTATION = "kamaji.clastix.io/abandon-data"
 
 BOOTS_ANNOTATION = "kamaji.clastix.io/max-concurrent-boots"
 """Ours, on a DataStore: how many of its tenants' control planes may start at once, within the operator's own limit."""
+
+ADDON_LABEL = "kamaji.clastix.io/addon"
+"""Ours, on objects inside a tenant's cluster: the add-on that wants them, whose going removes them."""
+
+RESTART_ANNOTATION = "kamaji.clastix.io/restart-digest"
+"""Ours, in the pod template of an add-on: digest of what its pods read only when they start."""
+
+KUBECONFIG_KEY_ANNOTATION = "kamaji.clastix.io/kubeconfig-secret-key"
+"""On a TenantControlPlane: key of the admin Secret with which the operator works in the tenant's cluster."""

@@ -80,6 +80,8 @@ def _with_extra(kind: inspect.Type, extra: Schema, path: str) -> Schema:
         if "properties" not in extra and not extra.get("x-kubernetes-preserve-unknown-fields"):
             raise SchemaError(f"{path}: its fields would be pruned; describe its properties or preserve them.")
         schema: Schema = {"type": "object"}
+    elif isinstance(kind, inspect.AnyType) and extra.get("x-kubernetes-preserve-unknown-fields"):
+        schema = {}
     else:
         schema = _schema(kind, path)
     merged = {**schema, **extra}

@@ -6,7 +6,7 @@ Fields, defaults and rules are Kamaji's. Two parents that Kamaji leaves without 
 
 import enum
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -96,8 +96,46 @@ class ControlPlane(Model, frozen=True, kw_only=True):
     service: Annotated[ControlPlaneService, described("The Service in front of the API server.")]
 
 
+class PatchOperation(enum.StrEnum):
+    """What a JSON patch does (RFC 6902)."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    REPLACE = "replace"
+    MOVE = "move"
+    COPY = "copy"
+    TEST = "test"
+
+
+class JSONPatch(Model, frozen=True, kw_only=True):
+    """One operation of a JSON patch (RFC 6902)."""
+
+    op: Annotated[PatchOperation, described("What is done.")]
+    path: Annotated[str, described("Where, as a JSON pointer such as /maxPods.")]
+    from_: Annotated[str, described("Whence, for move and copy.")] = msgspec.field(default="", name="from")
+    value: Annotated[
+        Any, described("What is added, put instead or compared with.", preserve_unknown_fields=True)
+    ] = None
+
+
+class CGroupDriver(enum.StrEnum):
+    """Who manages the control groups of pods."""
+
+    SYSTEMD = "systemd"
+    CGROUPFS = "cgroupfs"
+
+
 class Kubelet(Model, frozen=True, kw_only=True):
     """Settings that concern the tenant's kubelets."""
+
+    configuration_json_patches: Annotated[
+        tuple[JSONPatch, ...],
+        described("Applied to the configuration that kubelets start with, in this order."),
+    ] = msgspec.field(default=(), name="configurationJSONPatches")
+    cgroupfs: Annotated[
+        CGroupDriver | None,
+        described("Driver of control groups, systemd unless set; deprecated, use configurationJSONPatches."),
+    ] = None
 
     preferred_address_types: Annotated[
         tuple[NodeAddressType, ...],
@@ -114,6 +152,26 @@ class Kubernetes(Model, frozen=True, kw_only=True):
         tuple[Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(admission_plugins.KNOWN)})], ...],
         described("Admission plugins to enable beside the built-in ones."),
     ] = admission_plugins.DEFAULT
+
+
+class ImageOverride(Model, frozen=True, kw_only=True):
+    """Where an add-on's image comes from, when not from its usual place."""
+
+    image_repository: Annotated[str, described("Registry and path before the image's name.")] = ""
+    image_tag: Annotated[str, described("Tag of the image.")] = ""
+
+
+class Addons(Model, frozen=True, kw_only=True):
+    """What is kept inside the tenant's cluster; naming one turns it on, `{}` is enough."""
+
+    core_dns: Annotated[ImageOverride | None, described("CoreDNS, the cluster's DNS.")] = msgspec.field(
+        default=None, name="coreDNS"
+    )
+    kube_proxy: Annotated[ImageOverride | None, described("kube-proxy, which makes Services work on nodes.")] = None
+    extra: Annotated[
+        Mapping[str, Annotated[Mapping[str, Any], described("Its settings.", preserve_unknown_fields=True)]],
+        described("Add-ons of other plugins by their key."),
+    ] = msgspec.field(default_factory=dict)
 
 
 class TenantControlPlaneSpec(Model, frozen=True, kw_only=True):
@@ -139,6 +197,7 @@ class TenantControlPlaneSpec(Model, frozen=True, kw_only=True):
     control_plane: Annotated[ControlPlane, described("Objects in the management cluster.")]
     kubernetes: Annotated[Kubernetes, described("Version and settings of Kubernetes.")]
     network_profile: Annotated[NetworkProfile, described("Addresses and networks.", default={})] = NetworkProfile()
+    addons: Annotated[Addons, described("What is kept inside the tenant's cluster.")] = Addons()
 
 
 def _not_removable(field: str) -> Rule:

@@ -5,8 +5,9 @@ Numbers that Kubernetes itself may tell as 0 are None when it does not tell them
 """
 
 import enum
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -181,6 +182,24 @@ class KubernetesResources(Written, frozen=True, kw_only=True):
     service: Annotated[ServiceState | None, described("The Service.")] = None
 
 
+class AddonStatus(Written, frozen=True, kw_only=True):
+    """An add-on inside the tenant's cluster."""
+
+    enabled: Annotated[bool, described("Whether it is kept there.")]
+    last_update: _LastUpdate | None = None
+
+
+class AddonsStatus(Written, frozen=True, kw_only=True):
+    """Add-ons inside the tenant's cluster."""
+
+    core_dns: Annotated[AddonStatus | None, described("CoreDNS.")] = msgspec.field(default=None, name="coreDNS")
+    kube_proxy: Annotated[AddonStatus | None, described("kube-proxy.")] = None
+    extra: Annotated[
+        Mapping[str, Annotated[Mapping[str, Any], described("What it tells.", preserve_unknown_fields=True)]],
+        described("Those of other plugins by their key."),
+    ] = msgspec.field(default_factory=dict)
+
+
 class TenantControlPlaneStatus(Written, frozen=True, kw_only=True):
     """What is known of a tenant."""
 
@@ -196,3 +215,4 @@ class TenantControlPlaneStatus(Written, frozen=True, kw_only=True):
     kubernetes_resources: Annotated[KubernetesResources, described("Objects in the management cluster.")] = (
         KubernetesResources()
     )
+    addons: Annotated[AddonsStatus, described("Add-ons inside the tenant's cluster.")] = AddonsStatus()

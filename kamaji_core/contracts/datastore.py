@@ -22,6 +22,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantNetworks:
+    """The networks inside a tenant's cluster, defaults filled in.
+
+    Args:
+        cluster_domain: DNS domain.
+        services: CIDRs of Services, the primary one first.
+        pods: CIDRs of pods, the primary one first; may be empty.
+        dns_addresses: of the cluster's DNS; empty when the CIDRs of Services cannot be used.
+    """
+
+    cluster_domain: str = "cluster.local"
+    services: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
+    dns_addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TenantView:
     """What a plugin may know of a tenant control plane; never a private key.
 
@@ -33,7 +50,8 @@ class TenantView:
         replicas: wanted control plane pods.
         generation: counts the changes of its specification.
         spec: its specification, as the API server shows it.
-        endpoint: `host:port` of its API server; empty before there is one.
+        endpoint: `host:port` under which its nodes reach its API server; empty before there is one.
+        networks: those inside its cluster.
         ca_cert: certificate of its authority in PEM; empty before there is one.
         secret_names: names of its Secrets by the suffix that follows the tenant's name.
         phase: its state in words, such as `Ready`; empty before its first.
@@ -47,6 +65,7 @@ class TenantView:
     generation: int = 0
     spec: Mapping[str, Any] = field(default_factory=dict)
     endpoint: str = ""
+    networks: TenantNetworks = TenantNetworks()
     ca_cert: bytes = b""
     secret_names: Mapping[str, str] = field(default_factory=dict)
     phase: str = ""

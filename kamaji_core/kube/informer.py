@@ -45,6 +45,7 @@ class Informer(Generic[T]):
         field_selector: which objects.
         namespace: None for all.
         idle: seconds of silence after which a watch counts as dead; bookmarks come about once a minute.
+        metadata_only: have the server leave out all but the metadata.
     """
 
     _watches_metadata: ClassVar = False
@@ -60,6 +61,7 @@ class Informer(Generic[T]):
         field_selector: str = "",
         namespace: str | None = None,
         idle: float = 150.0,
+        metadata_only: bool = False,
     ) -> None:
         self.resource = resource
         self.synced = asyncio.Event()
@@ -70,6 +72,7 @@ class Informer(Generic[T]):
         self._field_selector = field_selector
         self._namespace = namespace
         self._idle = idle
+        self._metadata_only = metadata_only
         self._store: Store[T] = Store(self._report)
         self._backoff = Backoff(first=_FIRST_PAUSE, longest=_LONGEST_PAUSE)
         self._fruitless = 0
@@ -123,6 +126,7 @@ class Informer(Generic[T]):
                 self._namespace,
                 label_selector=self._label_selector,
                 field_selector=self._field_selector,
+                metadata_only=self._metadata_only,
             )
         ) as pages:
             async for page in pages:
@@ -168,7 +172,7 @@ class Informer(Generic[T]):
             label_selector=self._label_selector,
             field_selector=self._field_selector,
             idle=self._idle,
-            metadata_only=self._watches_metadata,
+            metadata_only=self._metadata_only or self._watches_metadata,
         )
 
     def _take(self, event: WatchEvent) -> None:

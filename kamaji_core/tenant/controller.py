@@ -25,7 +25,7 @@ from kamaji_core.tenant.events import Said, deeds, milestones, turns
 from kamaji_core.tenant.facts import Caches, Facts, gather
 from kamaji_core.tenant.judge import assess
 from kamaji_core.tenant.material import make_material
-from kamaji_core.tenant.parts import tenant_view
+from kamaji_core.tenant.parts import view_of
 from kamaji_core.tenant.plan import Apply, Change, Scale, plan
 from kamaji_core.tenant.report import Outcome, condition_patch, status_patch, version_status
 from kamaji_core.tenant.signing import with_private_material
@@ -123,7 +123,9 @@ class TenantController:
             if store is None and ("", store_name) in self._data_stores:
                 # It has not been looked at yet, which is no reason to tell anybody anything: its look wakes us.
                 return None
-            facts = gather(tenant, caches=self._caches, store_name=store_name, store=store)
+            facts = gather(
+                tenant, caches=self._caches, store_name=store_name, store=store, inside=self._tenancy.state(key)
+            )
             if tenant.metadata.deletion_timestamp:
                 self._boot.release(key)
                 return await self._delete(facts)
@@ -154,7 +156,7 @@ class TenantController:
 
     def _tell_deleted(self, facts: Facts) -> None:
         with contextlib.suppress(VersionError):  # a tenant that nothing was ever made of
-            self._extensions.tell(tenant_view(facts), TenantEvent.DELETED)
+            self._extensions.tell(view_of(facts), TenantEvent.DELETED)
 
     async def _tell(self, tenant: TenantControlPlane, kind: TenantCondition, reason: str, message: str) -> None:
         """Set one condition, when it does not say so already."""
@@ -198,7 +200,7 @@ class TenantController:
         facts, patch = outcome.facts, status_patch(outcome, now=self._now())
         if await self._patch_status(facts.tenant, patch) and patch and not outcome.assessment.blocked:
             for what in milestones(facts.tenant, patch["status"]):
-                self._extensions.tell(tenant_view(facts), what)
+                self._extensions.tell(view_of(facts), what)
 
     async def _patch_status(self, tenant: TenantControlPlane, patch: dict[str, Any] | None) -> bool:
         """Write a status and tell what turned; tells whether it was written."""

@@ -18,6 +18,7 @@ from kamaji_core.render.kubeadm import COMPONENT as KUBEADM_CONFIG
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kamaji_core.tenancy import TenantState
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.datastore import StoreState
     from kamaji_core.tenant.strays import Stray, Strays
@@ -71,6 +72,7 @@ class Facts:
         reserved: the store has recorded the tenant as its claim's owner, in this pass.
         ensured: checksum of what the store was last told, empty when it was told nothing.
         strays: its objects that no plan makes any more.
+        inside: what is known of the inside of its cluster, None while nothing is.
     """
 
     tenant: TenantControlPlane
@@ -84,6 +86,7 @@ class Facts:
     reserved: bool = False
     ensured: str = ""
     strays: tuple[Stray, ...] = ()
+    inside: TenantState | None = None
 
     @property
     def provisioned(self) -> bool:
@@ -131,7 +134,14 @@ class Facts:
         return replace(self, secrets={**self.secrets, suffix: facts}, private=private)
 
 
-def gather(tenant: TenantControlPlane, *, caches: Caches, store_name: str, store: StoreState | None) -> Facts:
+def gather(
+    tenant: TenantControlPlane,
+    *,
+    caches: Caches,
+    store_name: str,
+    store: StoreState | None,
+    inside: TenantState | None = None,
+) -> Facts:
     """Gather what is known of a tenant.
 
     Args:
@@ -139,6 +149,7 @@ def gather(tenant: TenantControlPlane, *, caches: Caches, store_name: str, store
         caches: where its objects are.
         store_name: name of its DataStore.
         store: the state of that DataStore.
+        inside: what is known of the inside of its cluster.
     """
     namespace = tenant.metadata.namespace
     secrets = {
@@ -156,4 +167,5 @@ def gather(tenant: TenantControlPlane, *, caches: Caches, store_name: str, store
         secrets=secrets,
         ensured=tenant.status.storage.setup.checksum,
         strays=caches.strays.of((namespace, tenant.metadata.name), uid=tenant.metadata.uid),
+        inside=inside,
     )

@@ -16,7 +16,7 @@ from kamaji_core.extensions import ExtensionError, Extensions
 from kamaji_core.render import control_plane_names
 from kamaji_core.tenant.claim import claim_of, credentials_due, credentials_renew_at, ensure_checksum
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
-from kamaji_core.tenant.parts import plugin_parts, tenant_view
+from kamaji_core.tenant.parts import plugin_parts, view_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -145,7 +145,7 @@ def _specification(facts: Facts, extensions: Extensions) -> list[Problem]:
             check_change(installed, facts.tenant.spec.kubernetes.version)
         except VersionError as error:
             found.append(f"spec.kubernetes.version: {error}")
-    found = found or extensions.problems(tenant_view(facts))
+    found = found or extensions.problems(view_of(facts))
     return [_held(facts, TenantReason.SPECIFICATION_INVALID, message) for message in found]
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from kamaji_core.api.conditions import Condition
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
+    from kamaji_core.tenancy import TenantState
     from kamaji_core.contracts import StoreError
     from kamaji_core.tenant.act import Failure
     from kamaji_core.tenant.facts import Facts
@@ -128,6 +129,7 @@ def wanted_status(outcome: Outcome, *, present: Mapping[str, Any], now: datetime
         "kubeadmconfig": writer.kubeadm_config(),
         "kubernetesResources": writer.kubernetes_resources(),
         "conditions": [manifest(condition) for condition in conditions(outcome, now=now)],
+        "addons": writer.addons(),
     }
     address = assigned_address(outcome.facts.tenant, outcome.facts.service)
     if address:
@@ -182,6 +184,25 @@ def conditions(outcome: Outcome, *, now: datetime) -> tuple[Condition, ...]:
             observed_generation=tenant.metadata.generation,
             now=now,
         )
+    return result if outcome.facts.inside is None else _with_inside(result, outcome.facts.inside, now=now)
+
+
+def _with_inside(present: tuple[Condition, ...], inside: TenantState, *, now: datetime) -> tuple[Condition, ...]:
+    """Set what is known of the inside of the tenant's cluster; while nothing is, the last word stands."""
+    verdicts = {TenantCondition.BOOTSTRAPPED: inside.bootstrapped, TenantCondition.ADDONS_READY: inside.addons}
+    gone = {kind for kind, verdict in verdicts.items() if verdict is None}
+    result = tuple(one for one in present if one.type not in gone)
+    for kind, verdict in verdicts.items():
+        if verdict is not None:
+            result = set_condition(
+                result,
+                type=kind,
+                status="True" if verdict.ok else "False",
+                reason=verdict.reason,
+                message=verdict.sentence,
+                observed_generation=inside.generation,
+                now=now,
+            )
     return result
 
 
@@ -329,6 +350,21 @@ class _StatusWriter:
                 version["version"] = tenant.spec.kubernetes.version
             resources["version"] = version
         return resources
+
+    def addons(self) -> dict[str, Any]:
+        """`status.addons`; one that was turned off says so, those of other plugins go."""
+        present, inside = self._at("addons"), self._facts.inside
+        if inside is None:
+            return present
+        extra = self._facts.tenant.spec.addons.extra
+        off = {name: self._dated(f"addons.{name}", {"enabled": False}) for name in present if name != "extra"}
+        on = {
+            name: self._dated(f"addons.{name}", dict(status))
+            for name, status in inside.statuses.items()
+            if name not in extra
+        }
+        others = {name: dict(status) for name, status in inside.statuses.items() if name in extra}
+        return {**off, **on, **({"extra": others} if others else {})}
 
     def _dated(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
         present = self._at(path)

@@ -60,6 +60,7 @@ NAMES = [
     "StoreView",
     "TenantEvent",
     "TenantObject",
+    "TenantNetworks",
     "TenantView",
     "TlsMaterial",
     "UnsupportedError",

@@ -14,7 +14,7 @@ from kamaji_core.extensions import ExtensionError, Extensions
 from kamaji_core.tenant.events import milestones
 from kamaji_core.tenant.judge import assess
 from kamaji_core.tenant.material import Material
-from kamaji_core.tenant.parts import tenant_view
+from kamaji_core.tenant.parts import view_of
 from kamaji_core.tenant.plan import plan
 
 from .conftest import NOW
@@ -110,7 +110,7 @@ def test_a_driver_that_fails_to_tell_its_parts_holds_its_tenants(course: Any, ma
 def test_plugins_see_the_tenant_without_secrets(course: Any) -> None:
     """Names of Secrets and the authority's certificate, never a key."""
     course.settle()
-    view = tenant_view(course.facts)
+    view = view_of(course.facts)
     assert view.secret_names["ca"] == "shop-ca"
     assert view.ca_cert.startswith(b"-----BEGIN CERTIFICATE")
     assert view.spec["dataStore"] == "fast"

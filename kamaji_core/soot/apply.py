@@ -1,0 +1,187 @@
+"""Bringing a tenant's cluster to what is wanted: look, compare by meaning, write only what differs.
+
+What the server refuses for one object is that object's trouble and told of it; a server that cannot be asked ends the
+look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kamaji_core.api import labels as wire
+from kamaji_core.contracts import AppliedObject, Outcome
+from kamaji_core.kube import (
+    ApiError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+)
+from kamaji_core.soot.kinds import USUAL, Kinds, UnknownKindError
+from kamaji_core.soot.wanted import ObjectKey, Wanted, intent, is_stray, key_of, needs_write
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from kamaji_core.kube import KubeClient, Resource
+
+OURS = f"{wire.PROJECT_LABEL}={wire.PROJECT}"
+
+_FIRST = frozenset({"Namespace", "CustomResourceDefinition"})
+"""Kinds that others live in or are made of."""
+
+_BINDINGS = frozenset({"RoleBinding", "ClusterRoleBinding"})
+"""Kinds whose role cannot be changed, so that another one means another object."""
+
+_REFUSALS = (InvalidError, ForbiddenError, NotFoundError, ConflictError)
+"""What a server says of one object, while others may go well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one look at a tenant's cluster came to.
+
+    Args:
+        objects: what became of each wanted object.
+        writes: how many requests changed something.
+    """
+
+    objects: Mapping[ObjectKey, AppliedObject] = field(default_factory=dict)
+    writes: int = 0
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """Why some objects are not as wanted, a sentence each."""
+        return tuple(one.reason for one in self.objects.values() if one.outcome is Outcome.WAITING)
+
+
+class Applier:
+    """Writes into one tenant's cluster.
+
+    Args:
+        client: of the tenant's cluster.
+    """
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        self._kinds = Kinds(client)
+
+    async def look_at_all(self, wanted: Iterable[Wanted], *, settled: frozenset[str]) -> Look:
+        """Bring all objects to what is wanted, and remove what add-ons do not want any more.
+
+        Args:
+            wanted: all that is wanted.
+            settled: names of add-ons that want nothing else than that.
+
+        Raises:
+            ApiError: when the server cannot be asked.
+        """
+        named = {one.key: one for one in wanted}
+        live = await self._list(named)
+        strays = [key for key, one in live.items() if is_stray(one, wanted=key in named, settled=settled)]
+        look = await self._bring(named.values(), live, listed=True)
+        removed = await _together(self._remove(key, live[key]) for key in strays)
+        return Look(objects=look.objects, writes=look.writes + sum(removed))
+
+    async def look_at(self, wanted: Collection[Wanted]) -> Look:
+        """Bring some objects to what is wanted.
+
+        Raises:
+            ApiError: when the server cannot be asked.
+        """
+        return await self._bring(wanted, {}, listed=False)
+
+    async def _list(self, named: Mapping[ObjectKey, Wanted]) -> dict[ObjectKey, dict[str, Any]]:
+        resources = dict.fromkeys(USUAL)
+        for key in named:
+            with contextlib.suppress(UnknownKindError):
+                resources[await self._kinds.resource(key.api_version, key.kind)] = None
+        listings = await _together(self._client.list(one, label_selector=OURS) for one in resources)
+        found = {}
+        for resource, listing in zip(resources, listings, strict=True):
+            for raw in listing.items:
+                one = {"apiVersion": resource.api_version, "kind": resource.kind, **msgspec.json.decode(raw)}
+                found[key_of(one)] = one
+        return found
+
+    async def _bring(
+        self, wanted: Collection[Wanted], live: Mapping[ObjectKey, dict[str, Any]], *, listed: bool
+    ) -> Look:
+        objects: dict[ObjectKey, AppliedObject] = {}
+        writes = 0
+        for stage in (True, False):
+            some = [one for one in wanted if (one.key.kind in _FIRST) is stage]
+            for one, done in zip(
+                some, await _together(self._bring_one(one, live.get(one.key), listed=listed) for one in some), strict=True
+            ):
+                objects[one.key] = done
+                writes += done.outcome in {Outcome.APPLIED}
+        return Look(objects=objects, writes=writes)
+
+    async def _bring_one(self, one: Wanted, live: dict[str, Any] | None, *, listed: bool) -> AppliedObject:
+        manifest = one.object.manifest
+        try:
+            resource = await self._kinds.resource(one.key.api_version, one.key.kind)
+            # One without our label is in no listing; what it holds matters only where something is left to its users.
+            if live is None and (not listed or one.object.create_only or one.object.yield_fields):
+                live = await self._read(resource, one.key)
+            if live is not None and one.object.create_only:
+                return AppliedObject(manifest=manifest, outcome=Outcome.UNCHANGED, live=live)
+            intended = intent(one, live)
+            if live is not None and not needs_write(intended, live):
+                outcome = Outcome.YIELDED if intended.yielded else Outcome.UNCHANGED
+                return AppliedObject(manifest=manifest, outcome=outcome, live=live)
+            answer = await self._apply(resource, intended.manifest)
+        except UnknownKindError as error:
+            return AppliedObject(manifest=manifest, outcome=Outcome.WAITING, reason=str(error))
+        except _REFUSALS as error:
+            return AppliedObject(manifest=manifest, outcome=Outcome.WAITING, reason=str(error), live=live)
+        return AppliedObject(manifest=manifest, outcome=Outcome.APPLIED, live=answer)
+
+    async def _read(self, resource: Resource, key: ObjectKey) -> dict[str, Any] | None:
+        try:
+            return await self._client.get(resource, key.name, key.namespace or None)
+        except NotFoundError:
+            return None
+
+    async def _apply(self, resource: Resource, manifest: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await self._client.apply(resource, manifest, field_manager=wire.FIELD_OWNER)
+        except InvalidError:
+            if resource.kind not in _BINDINGS:
+                raise
+        metadata = manifest["metadata"]
+        with contextlib.suppress(NotFoundError):
+            await self._client.delete(resource, metadata["name"], metadata.get("namespace"))
+        return await self._client.apply(resource, manifest, field_manager=wire.FIELD_OWNER)
+
+    async def _remove(self, key: ObjectKey, live: Mapping[str, Any]) -> bool:
+        resource = await self._kinds.resource(key.api_version, key.kind)
+        try:
+            await self._client.delete(resource, key.name, key.namespace or None, uid=live["metadata"]["uid"])
+        except (NotFoundError, ConflictError):  # somebody was quicker
+            return False
+        return True
+
+
+async def _together(calls: Iterable[Any]) -> list[Any]:
+    """Await all at once; the first that fails ends the others and is raised."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except* ApiError as errors:
+        raise _first(errors) from None
+    return [task.result() for task in tasks]
+
+
+def _first(errors: BaseExceptionGroup[ApiError]) -> ApiError:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, ApiError)  # noqa: S101 - that is what was caught
+    return error

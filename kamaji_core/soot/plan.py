@@ -1,0 +1,133 @@
+"""What a tenant's cluster should hold: kubeadm's objects and those of the add-ons that its specification turns on.
+
+Pure. An add-on may be a stranger's, so whatever it raises becomes a sentence and touches no other's objects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from kamaji_core.contracts import ConfigurationError, Material
+from kamaji_core.soot.bootstrap import bootstrap_objects
+from kamaji_core.soot.wanted import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import msgspec
+
+    from kamaji_core.api.tenant_control_plane import TenantControlPlane
+    from kamaji_core.contracts import Addon, TenantView
+
+log = structlog.get_logger()
+
+EXTRA = "extra"
+"""The key of `spec.addons` below which those of other plugins stand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddonPlan:
+    """What one add-on wants; `problem` says why it wants nothing though it is turned on.
+
+    Args:
+        key: its key in `spec.addons`, or below `spec.addons.extra`.
+        addon: None where no plugin brings it.
+        config: its settings.
+        objects: what it wants.
+        problem: a sentence.
+    """
+
+    key: str
+    addon: Addon | None = None
+    config: msgspec.Struct | None = None
+    objects: tuple[Wanted, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a tenant's cluster should hold.
+
+    Args:
+        bootstrap: kubeadm's objects.
+        bootstrap_problem: why they cannot be planned, a sentence.
+        addons: those that are turned on.
+        settled: names of the installed add-ons that want nothing else than what stands here; the objects of others are
+            left alone.
+        generation: of the specification.
+    """
+
+    bootstrap: tuple[Wanted, ...] = ()
+    bootstrap_problem: str = ""
+    addons: tuple[AddonPlan, ...] = ()
+    settled: frozenset[str] = frozenset()
+    generation: int = 0
+
+    @property
+    def objects(self) -> tuple[Wanted, ...]:
+        """All of them."""
+        return (*self.bootstrap, *(one for addon in self.addons for one in addon.objects))
+
+
+def plan(
+    tenant: TenantControlPlane, view: TenantView, *, endpoint: str, ca_cert: bytes, addons: Mapping[str, Addon]
+) -> Plan:
+    """Plan everything.
+
+    Args:
+        tenant: whose cluster.
+        view: what add-ons may know of it.
+        endpoint: `host:port` of its API server for nodes.
+        ca_cert: of its authority, PEM.
+        addons: those of the installed plugins by name.
+    """
+    objects: tuple[Wanted, ...] = ()
+    problem = ""
+    try:
+        bootstrap = bootstrap_objects(tenant, endpoint=endpoint, ca_cert=ca_cert)
+        objects = tuple(Wanted(owner="", object=one) for one in bootstrap)
+    except ValueError as error:
+        problem = str(error)
+    planned = _plan_addons(view, addons)
+    troubled = {one.addon.NAME for one in planned if one.addon is not None and one.problem}
+    settled = frozenset(addon.NAME for addon in addons.values()) - troubled
+    return Plan(
+        bootstrap=objects,
+        bootstrap_problem=problem,
+        addons=planned,
+        settled=settled,
+        generation=tenant.metadata.generation,
+    )
+
+
+def _plan_addons(view: TenantView, addons: Mapping[str, Addon]) -> tuple[AddonPlan, ...]:
+    spec: Mapping[str, Any] = view.spec.get("addons") or {}
+    planned = [one for addon in addons.values() if (one := _plan_addon(view, spec, addon)) is not None]
+    asked = [key for key in (*spec, *(spec.get(EXTRA) or ())) if key != EXTRA]
+    brought = {addon.SPEC_KEY for addon in addons.values()}
+    missing = [AddonPlan(key=key, problem=_missing(key, brought)) for key in asked if key not in brought]
+    return (*planned, *missing)
+
+
+def _plan_addon(view: TenantView, spec: Mapping[str, Any], addon: Addon) -> AddonPlan | None:
+    try:
+        config = addon.config(spec)
+        if config is None:
+            return None
+        objects = addon.tenant_objects(view, config, Material())
+        wanted = tuple(Wanted(owner=addon.NAME, object=one) for one in objects)
+        return AddonPlan(key=addon.SPEC_KEY, addon=addon, config=config, objects=wanted)
+    except ConfigurationError as error:
+        return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=str(error))
+    except Exception as error:  # a stranger's code may raise anything
+        log.exception("an add-on failed", addon=addon.NAME)
+        sentence = f"The add-on {addon.NAME!r} failed to say what it wants ({type(error).__name__}): report it to its authors."
+        return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=sentence)
+
+
+def _missing(key: str, brought: set[str]) -> str:
+    known = ", ".join(sorted(brought)) or "none"
+    return f"No installed plugin brings the add-on {key!r} (installed: {known}): install its package or remove it from spec.addons."

@@ -1,0 +1,119 @@
+"""What a look at a tenant's cluster means in the words of the tenant's conditions: pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from kamaji_core.api.conditions import TenantReason
+from kamaji_core.api.model import manifest
+from kamaji_core.contracts import Applied
+from kamaji_core.tenancy import TenantState, Verdict
+
+if TYPE_CHECKING:
+    from kamaji_core.contracts import AppliedObject
+    from kamaji_core.soot.apply import Look
+    from kamaji_core.soot.plan import AddonPlan, Plan
+    from kamaji_core.soot.wanted import Wanted
+
+log = structlog.get_logger()
+
+TOLD = 3
+"""Sentences of one kind of trouble in one message."""
+
+
+def state_of(plan: Plan, look: Look) -> TenantState:
+    """Tell what is known after a look.
+
+    Args:
+        plan: what was wanted.
+        look: what became of it.
+    """
+    statuses = {}
+    verdicts = []
+    for addon in plan.addons:
+        status, verdict = _addon(addon, look)
+        statuses[addon.key] = status
+        verdicts.append(verdict)
+    return TenantState(
+        bootstrapped=_bootstrapped(plan, look),
+        addons=_united(plan, verdicts),
+        statuses=statuses,
+        generation=plan.generation,
+    )
+
+
+def unreachable(sentence: str, before: TenantState | None) -> TenantState:
+    """Tell that the cluster cannot be worked in.
+
+    Args:
+        sentence: why.
+        before: what was known.
+    """
+    verdict = Verdict(ok=False, reason=TenantReason.TENANT_UNREACHABLE, sentence=sentence)
+    if before is None:
+        return TenantState(bootstrapped=verdict)
+    return replace(before, bootstrapped=verdict, addons=before.addons and verdict)
+
+
+def _bootstrapped(plan: Plan, look: Look) -> Verdict:
+    if plan.bootstrap_problem:
+        return Verdict(ok=False, reason=TenantReason.SPECIFICATION_INVALID, sentence=plan.bootstrap_problem)
+    waiting = _reasons(plan.bootstrap, look)
+    if waiting:
+        return Verdict(ok=False, reason=TenantReason.OBJECTS_REFUSED, sentence=" ".join(waiting[:TOLD]))
+    sentence = "Machines find in the tenant's cluster what kubeadm needs to join them."
+    return Verdict(ok=True, reason=TenantReason.BOOTSTRAPPED, sentence=sentence)
+
+
+def _addon(addon: AddonPlan, look: Look) -> tuple[dict[str, Any], Verdict]:
+    if addon.addon is None:
+        return {}, Verdict(ok=False, reason=TenantReason.ADDON_MISSING, sentence=addon.problem)
+    if addon.problem or addon.config is None:
+        return {}, Verdict(ok=False, reason=TenantReason.ADDON_FAILED, sentence=addon.problem)
+    objects = tuple(look.objects[one.key] for one in addon.objects if one.key in look.objects)
+    try:
+        status: dict[str, Any] = manifest(addon.addon.status(addon.config, Applied(objects=objects)))
+    except Exception as error:  # a stranger's code may raise anything
+        log.exception("an add-on failed", addon=addon.addon.NAME)
+        sentence = f"The add-on {addon.addon.NAME!r} failed to tell its status ({type(error).__name__}): report it to its authors."
+        return {}, Verdict(ok=False, reason=TenantReason.ADDON_FAILED, sentence=sentence)
+    waiting = _reasons(addon.objects, look)
+    if waiting:
+        sentence = f"{addon.key}: {' '.join(waiting[:TOLD])}"
+        return status, Verdict(ok=False, reason=TenantReason.OBJECTS_REFUSED, sentence=sentence)
+    return status, Verdict(ok=True, reason=TenantReason.ADDONS_APPLIED, sentence=_health(addon.key, objects))
+
+
+def _health(key: str, objects: tuple[AppliedObject, ...]) -> str:
+    """Say how many of an add-on's pods run, as far as its objects tell."""
+    pods = [counts for one in objects if one.live and (counts := _pods(one.live)) is not None]
+    if not pods:
+        return f"{key} is applied."
+    ready, wanted = (sum(column) for column in zip(*pods, strict=True))
+    return f"{key} is applied, {ready} of {wanted} pods are ready."
+
+
+def _pods(live: Any) -> tuple[int, int] | None:
+    status = live.get("status") or {}
+    match live.get("kind"):
+        case "Deployment":
+            return status.get("readyReplicas", 0), (live.get("spec") or {}).get("replicas", 1)
+        case "DaemonSet":
+            return status.get("numberReady", 0), status.get("desiredNumberScheduled", 0)
+    return None
+
+
+def _reasons(wanted: tuple[Wanted, ...], look: Look) -> list[str]:
+    return [reason for one in wanted if one.key in look.objects and (reason := look.objects[one.key].reason)]
+
+
+def _united(plan: Plan, verdicts: list[Verdict]) -> Verdict | None:
+    if not plan.addons:
+        return None
+    bad = [one for one in verdicts if not one.ok]
+    if bad:
+        return Verdict(ok=False, reason=bad[0].reason, sentence=" ".join(one.sentence for one in bad))
+    return Verdict(ok=True, reason=TenantReason.ADDONS_APPLIED, sentence=" ".join(one.sentence for one in verdicts))

@@ -1,0 +1,247 @@
+"""One tenant's cluster, kept right by one light task: connect, look, write what differs, then only listen.
+
+A look reads everything of ours with a handful of listings. Between looks, watches of metadata alone tell which of the
+watched objects somebody changed, and these few are read and put back; all the rest waits for the next look, ten
+minutes later. A server that hangs, refuses or lies costs its own session a growing pause and no other tenant anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+
+from kamaji_core.kube import ApiError, Backoff, ConfigError, Informer, KubeClient, Supervisor, UnreachableError
+from kamaji_core.soot.apply import OURS, Applier, Look
+from kamaji_core.soot.kinds import Kinds, UnknownKindError
+from kamaji_core.soot.plan import Plan
+from kamaji_core.soot.report import state_of, unreachable
+from kamaji_core.soot.wanted import ObjectKey, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+    from kamaji_core.kube import Key
+    from kamaji_core.tenancy import TenantState
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 600.0
+"""Between two looks at everything."""
+
+PROBE_LIMIT = 5.0
+LOOK_LIMIT = 30.0
+"""Seconds that a server may take to say that it is ready, and for one look."""
+
+TOLD_AFTER = 2
+"""Failures in a row before the tenant's conditions tell of them: the first is often just a server that starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A way into a tenant's cluster.
+
+    Args:
+        client: of the cluster; whoever gets it closes it.
+        digest: changes with the address, the authority and the credentials.
+    """
+
+    client: KubeClient
+    digest: str
+
+
+class _TargetChangedError(Exception):
+    """Address or credentials are others now."""
+
+
+class TenantSession:
+    """Keeps one tenant's cluster right until cancelled.
+
+    Args:
+        connect: makes a way into the cluster.
+        digest: tells the present digest of that way.
+        plan: tells what the cluster should hold.
+        tell: takes what is known of the cluster.
+        turns: bounds how many sessions look at everything at once.
+        look_seconds: between two looks at everything.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect: Callable[[], Awaitable[Target]],
+        digest: Callable[[], str],
+        plan: Callable[[], Plan],
+        tell: Callable[[TenantState], None],
+        turns: asyncio.Semaphore,
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        self._connect = connect
+        self._digest = digest
+        self._plan = plan
+        self._tell = tell
+        self._turns = turns
+        self._look_seconds = look_seconds
+        self._backoff = Backoff(first=0.5, longest=30.0)
+        self._woken = asyncio.Event()
+        self._poked = False
+        self._changed: set[ObjectKey] = set()
+        self._state: TenantState | None = None
+        self._present: tuple[Plan, Look] = (Plan(), Look())
+
+    def poke(self) -> None:
+        """Have the specification, the address and the credentials looked at again."""
+        self._poked = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Keep the cluster right until cancelled."""
+        while True:
+            try:
+                target = await self._connect()
+                async with target.client:
+                    await self._follow(target)
+            except _TargetChangedError:
+                self._backoff.reset()
+            except (ApiError, ConfigError) as error:
+                pause = self._backoff.next()
+                log.info("cannot work in the tenant's cluster", error=str(error), pause=round(pause, 1))
+                if self._backoff.failures >= TOLD_AFTER:
+                    self._state = unreachable(str(error), self._state)
+                    self._tell(self._state)
+                await self._wait(pause)
+
+    async def _follow(self, target: Target) -> None:
+        await target.client.raw("/readyz", PROBE_LIMIT)
+        async with Supervisor() as supervisor:
+            eyes = _Eyes(target.client, supervisor, self._note)
+            while True:
+                pause = await self._look(target, eyes)
+                await self._listen(target, eyes, pause)
+
+    async def _look(self, target: Target, eyes: _Eyes) -> float:
+        """Bring everything to what is wanted; gives the seconds until the next time."""
+        self._poked = False
+        self._woken.clear()
+        plan, applier = self._plan(), Applier(target.client)
+        async with self._turns, _limit(LOOK_LIMIT):
+            look = await applier.look_at_all(plan.objects, settled=plan.settled)
+            await eyes.open(plan.objects)
+        self._finish(plan, look)
+        eyes.remember(look)
+        self._present = (plan, look)
+        if look.waiting:
+            return self._backoff.next()
+        self._backoff.reset()
+        return self._look_seconds * random.uniform(0.8, 1.0)  # noqa: S311 - spreads load, protects nothing
+
+    async def _listen(self, target: Target, eyes: _Eyes, seconds: float) -> None:
+        """Put back what is seen to have changed, until it is time to look at everything."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while (left := until - loop.time()) > 0:
+            await self._wait(left)
+            if self._poked:
+                if self._digest() != target.digest:
+                    raise _TargetChangedError
+                return
+            await self._put_back(target, eyes)
+
+    async def _put_back(self, target: Target, eyes: _Eyes) -> None:
+        changed, self._changed = self._changed, set()
+        plan, before = self._present
+        wanted = [one for one in plan.objects if one.key in changed]
+        if not wanted:
+            return
+        async with _limit(LOOK_LIMIT):
+            look = await Applier(target.client).look_at(wanted)
+        eyes.remember(look)
+        look = Look(objects={**before.objects, **look.objects}, writes=look.writes)
+        self._present = (plan, look)
+        self._finish(plan, look)
+
+    def _finish(self, plan: Plan, look: Look) -> None:
+        if look.writes:
+            log.info("wrote into the tenant's cluster", writes=look.writes)
+        self._state = state_of(plan, look)
+        self._tell(self._state)
+
+    def _note(self, key: ObjectKey) -> None:
+        self._changed.add(key)
+        self._woken.set()
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait until woken, but no longer than that."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        self._woken.clear()
+
+
+class _Eyes:
+    """Watches of the metadata of those kinds of which an object is to be put back at once.
+
+    Args:
+        client: of the cluster.
+        supervisor: keeps the watches running.
+        note: told which object is another than it was left.
+    """
+
+    def __init__(self, client: KubeClient, supervisor: Supervisor, note: Callable[[ObjectKey], None]) -> None:
+        self._client = client
+        self._kinds = Kinds(client)
+        self._supervisor = supervisor
+        self._note = note
+        self._open: set[tuple[str, str]] = set()
+        self._left: dict[ObjectKey, str] = {}
+
+    async def open(self, objects: Iterable[Wanted]) -> None:
+        """Watch the kinds that are not watched yet."""
+        for one in objects:
+            kind = (one.key.api_version, one.key.kind)
+            if one.object.watch and kind not in self._open:
+                try:
+                    resource = await self._kinds.resource(*kind)
+                except UnknownKindError:
+                    continue  # its object waits for the same, and the next look tries again
+                self._open.add(kind)
+                informer = Informer[str](
+                    self._client,
+                    resource,
+                    decode=lambda raw: version_of(msgspec.json.decode(raw)["metadata"]),
+                    on_change=lambda key, before, after, kind=kind: self._see(kind, key, after),
+                    label_selector=OURS,
+                    metadata_only=True,
+                )
+                self._supervisor.start(f"watch {resource.plural}", informer.run)
+
+    def remember(self, look: Look) -> None:
+        """Take note of how objects were left."""
+        for key, one in look.objects.items():
+            if one.live is not None and (key.api_version, key.kind) in self._open:
+                self._left[key] = version_of(one.live["metadata"])
+
+    def _see(self, kind: tuple[str, str], place: Key, version: str | None) -> None:
+        key = ObjectKey(*kind, *place)
+        if key in self._left and self._left[key] != version:
+            self._note(key)
+
+
+def version_of(metadata: dict[str, Any]) -> str:
+    """What changes when somebody changes an object: its generation where it has one, which leaves out its status."""
+    return str(metadata.get("generation") or metadata["resourceVersion"])
+
+
+@contextlib.asynccontextmanager
+async def _limit(seconds: float) -> AsyncIterator[None]:
+    """As an error of the tenant's server, so that its session begins anew."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise UnreachableError("look at the tenant's cluster", message=f"no end after {seconds:.0f} s") from None

@@ -1,0 +1,163 @@
+"""A session in a real API server that plays a tenant's, with every request counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from kamaji_core.api.tenant_control_plane import TenantControlPlane
+from kamaji_core.kube import ClusterConfig, HttpTransport, KubeClient, Request, config_from_kubeconfig
+from kamaji_core.plugins import load_plugins
+from kamaji_core.render import tenant_view
+from kamaji_core.soot.plan import Plan, plan
+from kamaji_core.soot.session import Target, TenantSession
+from kamaji_core.tenancy import TenantState
+from kamaji_core.testing import ApiServer
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from kamaji_core.kube import Answer
+
+LIMIT_SECONDS = 20.0
+
+
+class CountingTransport:
+    """Passes every request on and keeps those that change something."""
+
+    def __init__(self, transport: HttpTransport) -> None:
+        self._transport = transport
+        self.writes: list[str] = []
+        self.requests = 0
+
+    def send(self, request: Request) -> AbstractAsyncContextManager[Answer]:
+        """Note the request and send it."""
+        self.requests += 1
+        if request.method != "GET":
+            self.writes.append(f"{request.method} {request.path}")
+        return self._transport.send(request)
+
+
+@dataclass
+class Course:
+    """A session that runs, and what it is told and tells."""
+
+    config: ClusterConfig
+    spec: dict[str, Any]
+    generation: int = 1
+    way: str = "one"
+    states: list[TenantState] = field(default_factory=list)
+    transports: list[CountingTransport] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.session = TenantSession(
+            connect=self._connect,
+            digest=lambda: self.way,
+            plan=self.plan,
+            tell=self.states.append,
+            turns=asyncio.Semaphore(4),
+            look_seconds=3600,
+        )
+
+    @property
+    def writes(self) -> list[str]:
+        """All writes so far."""
+        return [write for transport in self.transports for write in transport.writes]
+
+    @property
+    def state(self) -> TenantState:
+        """What it told last."""
+        return self.states[-1]
+
+    def change(self, **spec: Any) -> None:
+        """Change the tenant's specification."""
+        self.spec = {**self.spec, **spec}
+        self.generation += 1
+        self.session.poke()
+
+    def plan(self) -> Plan:
+        """What the cluster should hold."""
+        raw = {
+            "metadata": {"name": "shop", "namespace": "team", "uid": "u", "generation": self.generation},
+            "spec": {
+                "controlPlane": {"service": {"serviceType": "ClusterIP"}},
+                "kubernetes": {"version": "v1.37.1", "kubelet": {}},
+                "networkProfile": {"serviceCidrs": ["10.0.0.0/24"]},
+                **self.spec,
+            },
+        }
+        tenant = msgspec.convert(raw, TenantControlPlane)
+        view = tenant_view(tenant, endpoint="10.0.0.1:6443", ca_cert=b"PEM", secret_names={})
+        addons = load_plugins().addons
+        return plan(tenant, view, endpoint="10.0.0.1:6443", ca_cert=b"PEM", addons=addons)
+
+    async def _connect(self) -> Target:
+        http = HttpTransport(self.config, user_agent="kamaji/test")
+        self.transports.append(CountingTransport(http))
+        client = KubeClient(self.config, transport=self.transports[-1])
+        client._connections = http  # noqa: SLF001 - closed with the client
+        return Target(client=client, digest=self.way)
+
+
+@pytest.fixture(scope="session")
+def tenant_server() -> Any:
+    """An API server of the session's own; nobody else's objects are in it."""
+    with ApiServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(tenant_server: ApiServer) -> AsyncIterator[KubeClient]:
+    """The tenant's administrator."""
+    async with KubeClient(config_from_kubeconfig(tenant_server.kubeconfig), user_agent="administrator/1") as client:
+        yield client
+
+
+@pytest.fixture
+def follow(tenant_server: ApiServer) -> Callable[..., AbstractAsyncContextManager[Course]]:
+    """Run a session with these add-ons; gives its `Course` once it told for the first time."""
+
+    @contextlib.asynccontextmanager
+    async def run(config: ClusterConfig | None = None, **spec: Any) -> AsyncIterator[Course]:
+        course = Course(config or config_from_kubeconfig(tenant_server.kubeconfig), spec)
+        task = asyncio.create_task(course.session.run())
+        try:
+            await until(lambda: bool(course.states), "the first state", task)
+            yield course
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    return run
+
+
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., Awaitable[None]]:
+    """Wait for a condition, but not for ever."""
+    return until
+
+
+async def until(condition: Callable[[], Any], what: str, task: asyncio.Task[Any] | None = None) -> None:
+    """Wait for a condition, plain or awaitable, but not for ever."""
+    async with asyncio.timeout(LIMIT_SECONDS) as limit:
+        try:
+            while True:
+                if task is not None and task.done():
+                    task.result()
+                outcome = condition()
+                if isinstance(outcome, Awaitable):
+                    outcome = await outcome
+                if outcome:
+                    return
+                await asyncio.sleep(0.02)
+        except TimeoutError:
+            if limit.expired():
+                pytest.fail(f"waited {LIMIT_SECONDS:.0f} s in vain for {what}")
+            raise

@@ -1,0 +1,119 @@
+"""Our bootstrap objects are those of the real `kubeadm init`; what differs is listed here, with its reason."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from kamaji_core.api.tenant_control_plane import TenantControlPlane
+from kamaji_core.kube import KubeClient, config_from_kubeconfig
+from kamaji_core.soot.bootstrap import bootstrap_objects
+from kamaji_core.soot.kinds import Kinds
+from kamaji_core.testing import ApiServer, program
+
+pytestmark = pytest.mark.real
+
+PHASES = (
+    ("upload-config", "kubeadm"),
+    ("upload-config", "kubelet"),
+    ("bootstrap-token",),
+)
+
+ZERO = ("0s", "", 0, {}, None, [])
+"""Values that mean a default, which kubeadm writes because Go does and we leave out."""
+
+EXPLAINED = {
+    # kubeadm's token is for its own first join; tenants' administrators make theirs.
+    "Secret kube-system/bootstrap-token-abcdef",
+}
+
+
+def told(value: Any) -> Any:
+    """A document without what means nothing."""
+    if isinstance(value, dict):
+        inner = {key: told(one) for key, one in value.items()}
+        return {key: one for key, one in inner.items() if one not in ZERO}
+    return [told(one) for one in value] if isinstance(value, list) else value
+
+
+async def test_the_same_as_kubeadms(tmp_path: Path) -> None:
+    """Every object of every phase, field by field."""
+    with ApiServer() as server:
+        endpoint = server.url.removeprefix("https://")
+        (tmp_path / "admin.conf").write_bytes(server.kubeconfig)
+        configuration = tmp_path / "kubeadm.yaml"
+        documents = [
+            {
+                "apiVersion": "kubeadm.k8s.io/v1beta4",
+                "kind": "InitConfiguration",
+                "bootstrapTokens": [{"token": "abcdef.0123456789abcdef"}],
+                "nodeRegistration": {"criSocket": "unix:///run/none.sock", "name": "node"},
+            },
+            {
+                "apiVersion": "kubeadm.k8s.io/v1beta4",
+                "kind": "ClusterConfiguration",
+                "clusterName": "shop",
+                "controlPlaneEndpoint": endpoint,
+                "kubernetesVersion": "v1.37.1",
+                "networking": {"serviceSubnet": "10.0.0.0/24", "podSubnet": "10.244.0.0/16"},
+            },
+        ]
+        configuration.write_text(yaml.safe_dump_all(documents))
+        for phase in PHASES:
+            kubeadm(phase, configuration, tmp_path / "admin.conf")
+        await compare(server, endpoint)
+
+
+def kubeadm(phase: tuple[str, ...], configuration: Path, kubeconfig: Path) -> None:
+    """Run one phase of the real kubeadm."""
+    command = [str(program("kubeadm")), "init", "phase", *phase, f"--config={configuration}"]
+    done = subprocess.run(
+        [*command, f"--kubeconfig={kubeconfig}"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+async def compare(server: ApiServer, endpoint: str) -> None:
+    """Compare all that we plan with what is there."""
+    raw = {
+        "metadata": {"name": "shop", "namespace": "team", "uid": "u"},
+        "spec": {
+            "controlPlane": {"service": {"serviceType": "ClusterIP"}},
+            "kubernetes": {"version": "v1.37.1", "kubelet": {}},
+            "networkProfile": {"serviceCidrs": ["10.0.0.0/24"]},
+        },
+    }
+    tenant = msgspec.convert(raw, TenantControlPlane)
+    wanted = bootstrap_objects(tenant, endpoint=endpoint, ca_cert=server.ca.certificate)
+    async with KubeClient(config_from_kubeconfig(server.kubeconfig)) as client:
+        kinds = Kinds(client)
+        for one in wanted:
+            ours = dict(one.manifest)
+            resource = await kinds.resource(ours["apiVersion"], ours["kind"])
+            name, namespace = ours["metadata"]["name"], ours["metadata"].get("namespace")
+            if name == "kubeadm:cluster-admins":  # kubeadm makes it on the way to its admin.conf, not in a phase
+                continue
+            theirs = await client.get(resource, name, namespace)
+            assert content(ours) == content(theirs), name
+
+
+def content(one: dict[str, Any]) -> Any:
+    """What an object says, without what the server adds and without our label."""
+    body = {key: value for key, value in one.items() if key not in {"apiVersion", "kind", "metadata"}}
+    if "data" in body:
+        body["data"] = {key: told(yaml.safe_load(value)) for key, value in body["data"].items() if "jws" not in key}
+        for document in body["data"].values():
+            for cluster in document.get("clusters") or ():
+                authority = cluster["cluster"]["certificate-authority-data"]
+                cluster["cluster"]["certificate-authority-data"] = base64.b64decode(authority)
+    if "rules" in body:
+        body["rules"] = [{key: sorted(value) for key, value in rule.items()} for rule in body["rules"]]
+    if "subjects" in body:
+        body["subjects"] = sorted(body["subjects"], key=lambda one: one["name"])
+    return told(body)

@@ -1,0 +1,177 @@
+"""A tenant's cluster is made whole, kept whole at no cost while nothing changes, and left alone where it is the user's."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, KubeClient, NotFoundError, config_from_kubeconfig
+from kamaji_core.soot.kinds import CLUSTER_ROLE_BINDINGS
+from kamaji_core.testing import ApiServer
+
+pytestmark = pytest.mark.real
+ADDONS = {"coreDNS": {}, "kubeProxy": {}}
+
+
+async def exists(client: KubeClient, resource: Any, name: str, namespace: str | None = "kube-system") -> bool:
+    """Whether an object is there."""
+    try:
+        await client.get(resource, name, namespace)
+    except NotFoundError:
+        return False
+    return True
+
+
+async def test_a_second_session_writes_nothing(follow: Any) -> None:
+    """All is made by the first look; whoever comes later, after a restart, finds nothing to write."""
+    async with follow(addons=ADDONS) as course:
+        assert course.state.bootstrapped.ok
+        assert course.state.addons.ok
+        assert course.state.statuses == {"coreDNS": {"enabled": True}, "kubeProxy": {"enabled": True}}
+    async with follow(addons=ADDONS) as course:
+        assert course.state.addons.ok
+        assert course.writes == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "name"), [(CONFIG_MAPS, "coredns"), (CONFIG_MAPS, "kubelet-config"), (DEPLOYMENTS, "coredns")]
+)
+async def test_what_is_watched_comes_back_at_once(
+    follow: Any, until: Any, client: KubeClient, resource: Any, name: str
+) -> None:
+    """Deleted by the tenant's administrator, it is there again within a second."""
+    async with follow(addons=ADDONS):
+        began = time.monotonic()
+        await client.delete(resource, name, "kube-system")
+        await until(lambda: exists(client, resource, name), f"{name} to be back")
+        assert time.monotonic() - began < 1
+
+
+async def test_an_edited_configuration_is_put_back(follow: Any, until: Any, client: KubeClient) -> None:
+    """kube-proxy's settings are ours alone, and nothing else is written."""
+    async with follow(addons=ADDONS) as course:
+        before = await client.get(CONFIG_MAPS, "kube-proxy", "kube-system")
+        writes = len(course.writes)
+        await client.merge_patch(CONFIG_MAPS, "kube-proxy", {"data": {"config.conf": "mine"}}, "kube-system")
+
+        async def is_back() -> bool:
+            return bool((await client.get(CONFIG_MAPS, "kube-proxy", "kube-system"))["data"] == before["data"])
+
+        await until(is_back, "the configuration to be put back")
+        assert len(course.writes) == writes + 1
+
+
+async def test_a_users_own_corefile_and_replicas_stay(follow: Any, until: Any, client: KubeClient) -> None:
+    """What may be taken over is left to whoever took it, also by a session that comes later; the rest is not."""
+    async with follow(addons=ADDONS) as course:
+        await client.merge_patch(CONFIG_MAPS, "coredns", {"data": {"Corefile": "mine"}}, "kube-system")
+        patch = {"spec": {"replicas": 3, "template": {"spec": {"dnsPolicy": "ClusterFirst"}}}}
+        await client.merge_patch(DEPLOYMENTS, "coredns", patch, "kube-system")
+
+        async def is_back() -> bool:
+            deployment = await client.get(DEPLOYMENTS, "coredns", "kube-system")
+            return bool(deployment["spec"]["template"]["spec"]["dnsPolicy"] == "Default")
+
+        await until(is_back, "the pods' DNS policy to be put back")
+        assert course.state.addons.ok
+    async with follow(addons=ADDONS) as course:
+        assert course.writes == []
+    assert (await client.get(CONFIG_MAPS, "coredns", "kube-system"))["data"] == {"Corefile": "mine"}
+    assert (await client.get(DEPLOYMENTS, "coredns", "kube-system"))["spec"]["replicas"] == 3
+    await client.delete(CONFIG_MAPS, "coredns", "kube-system")
+    await client.delete(DEPLOYMENTS, "coredns", "kube-system")
+
+
+async def test_an_addon_that_is_turned_off_goes_whole(follow: Any, until: Any, client: KubeClient) -> None:
+    """Everything of it is removed, and nothing of the other one; the tenant's own objects stay."""
+    mine = {"metadata": {"name": "mine", "namespace": "kube-system"}, "data": {"a": "b"}}
+    if not await exists(client, CONFIG_MAPS, "mine"):
+        await client.create(CONFIG_MAPS, mine)
+    async with follow(addons=ADDONS) as course:
+        course.change(addons={"kubeProxy": {}})
+        await until(lambda: "coreDNS" not in course.state.statuses, "the add-on to go")
+        assert not await exists(client, DEPLOYMENTS, "coredns")
+        assert not await exists(client, CLUSTER_ROLE_BINDINGS, "system:coredns", None)
+        assert await exists(client, CONFIG_MAPS, "kube-proxy")
+        assert await exists(client, CONFIG_MAPS, "mine")
+        course.change(addons={})
+        await until(lambda: course.state.addons is None, "all add-ons to go")
+        assert not await exists(client, CONFIG_MAPS, "kube-proxy")
+        assert await exists(client, CONFIG_MAPS, "kubelet-config")
+
+
+async def test_what_a_restarted_operator_finds_turned_off_goes_too(follow: Any, client: KubeClient) -> None:
+    """An add-on that was turned off while nobody looked."""
+    async with follow(addons=ADDONS):
+        pass
+    async with follow() as course:
+        assert course.state.addons is None
+    assert not await exists(client, DEPLOYMENTS, "coredns")
+
+
+async def test_another_role_in_a_binding_is_put_right(follow: Any, client: KubeClient) -> None:
+    """A binding's role cannot be changed, so the binding is made anew."""
+    async with follow():
+        pass
+    name = "kubeadm:get-nodes"
+    live = await client.get(CLUSTER_ROLE_BINDINGS, name)
+    await client.delete(CLUSTER_ROLE_BINDINGS, name)
+    wrong = {"metadata": {"name": name}, "roleRef": {**live["roleRef"], "name": "view"}, "subjects": live["subjects"]}
+    await client.create(CLUSTER_ROLE_BINDINGS, wrong)
+    async with follow() as course:
+        assert course.state.bootstrapped.ok
+    assert (await client.get(CLUSTER_ROLE_BINDINGS, name))["roleRef"]["name"] == name
+
+
+async def test_wrong_settings_are_told_and_nothing_is_removed(follow: Any, until: Any, client: KubeClient) -> None:
+    """The sentence names the field; what the add-on made stays as it is."""
+    async with follow(addons=ADDONS) as course:
+        course.change(addons={"coreDNS": {"imageTagg": "x"}, "kubeProxy": {}})
+        await until(lambda: not course.state.addons.ok, "the trouble to be told")
+        assert "spec.addons.coreDNS.imageTagg is unknown" in course.state.addons.sentence
+        assert await exists(client, DEPLOYMENTS, "coredns")
+
+
+async def test_an_addon_that_nobody_brings_is_told(follow: Any) -> None:
+    """With what is installed, and what to do."""
+    async with follow(addons={"extra": {"hello": {}}}) as course:
+        assert course.state.bootstrapped.ok
+        assert course.state.addons.reason == "AddonMissing"
+        assert "'hello' (installed: coreDNS, kubeProxy)" in course.state.addons.sentence
+
+
+async def test_a_patch_that_cannot_be_applied_is_told(follow: Any) -> None:
+    """The kubelets' configuration cannot be planned, which is no reason to leave out add-ons."""
+    kubelet = {"configurationJSONPatches": [{"op": "test", "path": "/clusterDomain", "value": "x"}]}
+    kubernetes = {"version": "v1.37.1", "kubelet": kubelet}
+    async with follow(kubernetes=kubernetes, addons=ADDONS) as course:
+        assert course.state.bootstrapped.reason == "SpecificationInvalid"
+        assert "configurationJSONPatches[0]" in course.state.bootstrapped.sentence
+        assert course.state.addons.ok
+
+
+async def test_a_new_way_is_taken(follow: Any, until: Any) -> None:
+    """Other credentials or another address mean another connection."""
+    async with follow() as course:
+        course.way = "two"
+        course.session.poke()
+        await until(lambda: len(course.transports) == 2 and course.transports[1].requests > 5, "another connection")
+        assert course.transports[1].writes == []
+
+
+async def test_a_server_that_is_not_there_is_told_and_heals(
+    follow: Any, until: Any, tenant_server: ApiServer, client: KubeClient
+) -> None:
+    """The reason stands in the state, and goes as soon as the server is back."""
+    config = config_from_kubeconfig(tenant_server.kubeconfig)
+    tenant_server.stop()
+    try:
+        async with follow(config) as course:
+            assert course.state.bootstrapped.reason == "TenantUnreachable"
+            tenant_server.start()
+            await until(lambda: course.state.bootstrapped.ok, "it to heal")
+    finally:
+        if tenant_server.process.pid is None:
+            tenant_server.start()
