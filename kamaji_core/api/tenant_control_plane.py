@@ -113,9 +113,9 @@ class JSONPatch(Model, frozen=True, kw_only=True):
     op: Annotated[PatchOperation, described("What is done.")]
     path: Annotated[str, described("Where, as a JSON pointer such as /maxPods.")]
     from_: Annotated[str, described("Whence, for move and copy.")] = msgspec.field(default="", name="from")
-    value: Annotated[
-        Any, described("What is added, put instead or compared with.", preserve_unknown_fields=True)
-    ] = None
+    value: Annotated[Any, described("What is added, put instead or compared with.", preserve_unknown_fields=True)] = (
+        None
+    )
 
 
 class CGroupDriver(enum.StrEnum):

@@ -9,6 +9,7 @@ from kamaji_core.cli.kubeconfig import kubeconfig
 from kamaji_core.cli.manager import manager
 from kamaji_core.cli.plugin_commands import PluginGroup
 from kamaji_core.cli.plugins import plugins
+from kamaji_core.cli.token import token
 
 
 @click.group(
@@ -30,3 +31,4 @@ def version() -> None:
 main.add_command(manager)
 main.add_command(kubeconfig)
 main.add_command(plugins)
+main.add_command(token)

@@ -116,11 +116,10 @@ class Applier:
         writes = 0
         for stage in (True, False):
             some = [one for one in wanted if (one.key.kind in _FIRST) is stage]
-            for one, done in zip(
-                some, await _together(self._bring_one(one, live.get(one.key), listed=listed) for one in some), strict=True
-            ):
+            calls = (self._bring_one(one, live.get(one.key), listed=listed) for one in some)
+            for one, done in zip(some, await _together(calls), strict=True):
                 objects[one.key] = done
-                writes += done.outcome in {Outcome.APPLIED}
+                writes += done.outcome is Outcome.APPLIED
         return Look(objects=objects, writes=writes)
 
     async def _bring_one(self, one: Wanted, live: dict[str, Any] | None, *, listed: bool) -> AppliedObject:

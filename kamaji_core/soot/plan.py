@@ -124,10 +124,13 @@ def _plan_addon(view: TenantView, spec: Mapping[str, Any], addon: Addon) -> Addo
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=str(error))
     except Exception as error:  # a stranger's code may raise anything
         log.exception("an add-on failed", addon=addon.NAME)
-        sentence = f"The add-on {addon.NAME!r} failed to say what it wants ({type(error).__name__}): report it to its authors."
+        sentence = f"The add-on {addon.NAME!r} failed ({type(error).__name__}): report it to its authors."
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=sentence)
 
 
 def _missing(key: str, brought: set[str]) -> str:
     known = ", ".join(sorted(brought)) or "none"
-    return f"No installed plugin brings the add-on {key!r} (installed: {known}): install its package or remove it from spec.addons."
+    return (
+        f"No installed plugin brings the add-on {key!r} (installed: {known}): install its package or remove it from "
+        f"spec.addons."
+    )

@@ -78,7 +78,7 @@ def _addon(addon: AddonPlan, look: Look) -> tuple[dict[str, Any], Verdict]:
         status: dict[str, Any] = manifest(addon.addon.status(addon.config, Applied(objects=objects)))
     except Exception as error:  # a stranger's code may raise anything
         log.exception("an add-on failed", addon=addon.addon.NAME)
-        sentence = f"The add-on {addon.addon.NAME!r} failed to tell its status ({type(error).__name__}): report it to its authors."
+        sentence = f"The add-on {addon.addon.NAME!r} failed ({type(error).__name__}): report it to its authors."
         return {}, Verdict(ok=False, reason=TenantReason.ADDON_FAILED, sentence=sentence)
     waiting = _reasons(addon.objects, look)
     if waiting:

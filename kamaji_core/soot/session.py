@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -214,7 +215,7 @@ class _Eyes:
                     self._client,
                     resource,
                     decode=lambda raw: version_of(msgspec.json.decode(raw)["metadata"]),
-                    on_change=lambda key, before, after, kind=kind: self._see(kind, key, after),
+                    on_change=functools.partial(self._see, kind),
                     label_selector=OURS,
                     metadata_only=True,
                 )
@@ -226,7 +227,7 @@ class _Eyes:
             if one.live is not None and (key.api_version, key.kind) in self._open:
                 self._left[key] = version_of(one.live["metadata"])
 
-    def _see(self, kind: tuple[str, str], place: Key, version: str | None) -> None:
+    def _see(self, kind: tuple[str, str], place: Key, _before: str | None, version: str | None) -> None:
         key = ObjectKey(*kind, *place)
         if key in self._left and self._left[key] != version:
             self._note(key)

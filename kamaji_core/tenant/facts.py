@@ -18,9 +18,9 @@ from kamaji_core.render.kubeadm import COMPONENT as KUBEADM_CONFIG
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kamaji_core.tenancy import TenantState
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.datastore import StoreState
+    from kamaji_core.tenancy import TenantState
     from kamaji_core.tenant.strays import Stray, Strays
 
 STORE_CONFIG = "datastore-config"

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from kamaji_core.api.conditions import Condition
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
-    from kamaji_core.tenancy import TenantState
     from kamaji_core.contracts import StoreError
+    from kamaji_core.tenancy import TenantState
     from kamaji_core.tenant.act import Failure
     from kamaji_core.tenant.facts import Facts
     from kamaji_core.tenant.judge import Assessment

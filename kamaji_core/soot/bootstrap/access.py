@@ -1,5 +1,4 @@
-"""Who may read and do what while a machine joins: the rules of kubeadm's `bootstrap-token`, `upload-config` and admin
-phases.
+"""Who may read and do what while a machine joins, as kubeadm's `init` leaves it.
 
 Names, subjects and rules are kubeadm's to the letter, because every `kubeadm join` relies on them.
 """

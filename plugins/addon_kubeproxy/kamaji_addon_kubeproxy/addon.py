@@ -22,7 +22,7 @@ POD_LABELS = {"k8s-app": NAME}
 REPOSITORY = "registry.k8s.io"
 RBAC = "rbac.authorization.k8s.io"
 DIRECTORY = "/var/lib/kube-proxy"
-TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a place, not a password
+TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
 BOOTSTRAPPERS = "system:bootstrappers:kubeadm:default-node-token"
 
 YIELDED = (

@@ -17,13 +17,13 @@ from kamaji_core.plugins import load_plugins
 from kamaji_core.render import tenant_view
 from kamaji_core.soot.plan import Plan, plan
 from kamaji_core.soot.session import Target, TenantSession
-from kamaji_core.tenancy import TenantState
 from kamaji_core.testing import ApiServer
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from kamaji_core.kube import Answer
+    from kamaji_core.tenancy import TenantState
 
 LIMIT_SECONDS = 20.0
 
@@ -101,7 +101,7 @@ class Course:
         http = HttpTransport(self.config, user_agent="kamaji/test")
         self.transports.append(CountingTransport(http))
         client = KubeClient(self.config, transport=self.transports[-1])
-        client._connections = http  # noqa: SLF001 - closed with the client
+        client._connections = http  # closed with the client
         return Target(client=client, digest=self.way)
 
 

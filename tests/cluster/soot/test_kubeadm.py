@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import subprocess
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -16,6 +15,9 @@ from kamaji_core.kube import KubeClient, config_from_kubeconfig
 from kamaji_core.soot.bootstrap import bootstrap_objects
 from kamaji_core.soot.kinds import Kinds
 from kamaji_core.testing import ApiServer, program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.real
 

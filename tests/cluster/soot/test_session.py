@@ -1,15 +1,17 @@
-"""A tenant's cluster is made whole, kept whole at no cost while nothing changes, and left alone where it is the user's."""
+"""A tenant's cluster is made whole and kept so, at no cost while nothing changes, but for what users took over."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, KubeClient, NotFoundError, config_from_kubeconfig
 from kamaji_core.soot.kinds import CLUSTER_ROLE_BINDINGS
-from kamaji_core.testing import ApiServer
+
+if TYPE_CHECKING:
+    from kamaji_core.testing import ApiServer
 
 pytestmark = pytest.mark.real
 ADDONS = {"coreDNS": {}, "kubeProxy": {}}
