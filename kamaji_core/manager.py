@@ -97,6 +97,7 @@ class Settings:
         default_store: the DataStore of tenants that name none; empty for no default.
         tenant_workers: how many tenants are worked on at a time.
         boot_width: how many control planes may start at once; 0 takes it from the nodes' cores.
+        tenant_sessions: whether it works inside tenants' clusters.
         look_seconds: between two looks at everything inside a tenant's cluster.
         lease: which Lease decides who leads; None when nobody else runs.
         health_address: `host:port` of the health endpoint; an empty host means all addresses, empty means none.
@@ -106,6 +107,7 @@ class Settings:
     default_store: str = ""
     tenant_workers: int = 8
     boot_width: int = 0
+    tenant_sessions: bool = False
     look_seconds: float = LOOK_SECONDS
     lease: LeaseSettings | None = None
     health_address: str = ":8081"
@@ -343,7 +345,8 @@ class Manager:
             async with self._metrics.look("tenantcontrolplane"):
                 return await self._tenant_controller.reconcile(key)
         finally:
-            self._sessions.observe(key)
+            if self._settings.tenant_sessions:
+                self._sessions.observe(key)
 
     async def _look_for_orphans(self, name: str) -> float | None:
         again = await self._orphans.look(name)

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     help="Control planes that may start at once; the others wait with the reason Queued.",
 )
 @click.option(
+    "--tenant-sessions/--no-tenant-sessions",
+    default=False,
+    show_default=True,
+    help="Keep kubeadm's objects and the add-ons inside tenants' clusters; will become the default.",
+)
+@click.option(
     "--leader-elect/--no-leader-elect",
     default=True,
     show_default=True,
@@ -79,6 +85,7 @@ def manager(
     datastore: str,
     max_concurrent_tcp_reconciles: int,
     max_concurrent_boots: int,
+    tenant_sessions: bool,
     leader_elect: bool,
     leader_election_namespace: str,
     health_probe_bind_address: str,
@@ -112,6 +119,7 @@ def manager(
             default_store=datastore,
             tenant_workers=max_concurrent_tcp_reconciles,
             boot_width=max_concurrent_boots,
+            tenant_sessions=tenant_sessions,
             lease=LeaseSettings(namespace=leader_election_namespace or config.namespace) if leader_elect else None,
             health_address=health_probe_bind_address,
             metrics_address=metrics_bind_address,

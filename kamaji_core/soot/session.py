@@ -48,11 +48,13 @@ class Target:
     """A way into a tenant's cluster.
 
     Args:
-        client: of the cluster; whoever gets it closes it.
+        client: of the cluster.
+        connections: what carries its requests; whoever gets it closes it.
         digest: changes with the address, the authority and the credentials.
     """
 
     client: KubeClient
+    connections: KubeClient
     digest: str
 
 
@@ -105,7 +107,7 @@ class TenantSession:
         while True:
             try:
                 target = await self._connect()
-                async with target.client:
+                async with target.connections:
                     await self._follow(target)
             except _TargetChangedError:
                 self._backoff.reset()

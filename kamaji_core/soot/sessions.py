@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from kamaji_core.kube import SECRETS, ClusterConfig, ConfigError, KubeClient, Supervisor, config_from_kubeconfig
+from kamaji_core.kube import (
+    SECRETS,
+    ClusterConfig,
+    ConfigError,
+    KubeClient,
+    LeaderTransport,
+    Supervisor,
+    config_from_kubeconfig,
+)
 from kamaji_core.render import tenant_view
 from kamaji_core.soot.plan import Plan, plan
 from kamaji_core.soot.seen import Caches, Seen, see
@@ -134,7 +142,9 @@ class Sessions:
         seen = self._seen(key)
         secret = await self._client.get(SECRETS, seen.secret.name, seen.secret.namespace)
         config = _config(seen, (secret.get("data") or {}).get(seen.secret_key))
-        return Target(client=KubeClient(config), digest=seen.way)
+        connections = KubeClient(config)
+        client = connections.through(lambda transport: LeaderTransport(transport, lambda: self._tenancy.leadership))
+        return Target(client=client, connections=connections, digest=seen.way)
 
 
 def _config(seen: Seen, content: str | None) -> ClusterConfig:

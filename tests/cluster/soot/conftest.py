@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
-from kamaji_core.kube import ClusterConfig, HttpTransport, KubeClient, Request, config_from_kubeconfig
+from kamaji_core.kube import ClusterConfig, KubeClient, Request, Transport, config_from_kubeconfig
 from kamaji_core.plugins import load_plugins
 from kamaji_core.render import tenant_view
 from kamaji_core.soot.plan import Plan, plan
@@ -31,7 +31,7 @@ LIMIT_SECONDS = 20.0
 class CountingTransport:
     """Passes every request on and keeps those that change something."""
 
-    def __init__(self, transport: HttpTransport) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.writes: list[str] = []
         self.requests = 0
@@ -98,11 +98,13 @@ class Course:
         return plan(tenant, view, endpoint="10.0.0.1:6443", ca_cert=b"PEM", addons=addons)
 
     async def _connect(self) -> Target:
-        http = HttpTransport(self.config, user_agent="kamaji/test")
-        self.transports.append(CountingTransport(http))
-        client = KubeClient(self.config, transport=self.transports[-1])
-        client._connections = http  # closed with the client
-        return Target(client=client, digest=self.way)
+        connections = KubeClient(self.config)
+        client = connections.through(self._counted)
+        return Target(client=client, connections=connections, digest=self.way)
+
+    def _counted(self, transport: Transport) -> CountingTransport:
+        self.transports.append(CountingTransport(transport))
+        return self.transports[-1]
 
 
 @pytest.fixture(scope="session")
