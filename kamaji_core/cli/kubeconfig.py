@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @kubeconfig_option
 @click.option(
     "--key",
-    default="admin.conf",
+    # The administrator's own group gets its rights from an object in the tenant: see --tenant-sessions of the manager.
+    default="super-admin.conf",
     show_default=True,
     type=click.Choice(["admin.conf", "admin.svc", "super-admin.conf", "super-admin.svc"]),
     help="Which of the tenant's kubeconfigs: .conf names its endpoint, .svc its Service inside the management cluster.",

@@ -74,7 +74,7 @@ async def _create(config: ClusterConfig, *, tenant: str, namespace: str, ttl: ti
 
     async with KubeClient(config) as client:
         found = await find_tenant(client, tenant, namespace)
-        inside = config_from_kubeconfig(await admin_kubeconfig(client, found, "admin.conf"))
+        inside = config_from_kubeconfig(await admin_kubeconfig(client, found, "super-admin.conf"))
     secret = token_secret(now=datetime.now(UTC), ttl=ttl)
     async with KubeClient(inside) as client:
         await client.create(SECRETS, secret)
