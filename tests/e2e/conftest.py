@@ -134,9 +134,10 @@ def management(sandbox: SandboxCommand) -> Iterator[SandboxCommand]:
 def make_tenant(management: SandboxCommand, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Tenant]:
     """Make the example tenant under another name, Ready, with the kubeconfig that a user gets."""
 
-    def make(name: str) -> Tenant:
+    def make(name: str, **spec: Any) -> Tenant:
         manifest = yaml.safe_load((ROOT / "examples" / "tenant.yaml").read_text())
         manifest["metadata"] |= {"name": name, "namespace": NAMESPACE}
+        manifest["spec"] |= spec
         management.kubectl("apply", "--filename=-", sends=yaml.safe_dump(manifest))
         wait = ("wait", f"tcp/{name}", f"--namespace={NAMESPACE}", "--for=condition=Ready", f"--timeout={LIMIT}s")
         management.kubectl(*wait)
