@@ -99,31 +99,55 @@ def create(cgroups: Cgroups) -> None:
     _servers_group(cgroups).mkdir(exist_ok=True)
 
 
+def add_group(cgroups: Cgroups, name: str) -> None:
+    """Make a group of the sandbox's own in every hierarchy, for one further machine's pods."""
+    for hierarchy in cgroups.hierarchies:
+        group = hierarchy.mount / NAME / name
+        group.mkdir(exist_ok=True)
+        if cgroups.version == 1 and "cpuset" in hierarchy.controllers:
+            _copy_cpuset(group.parent, group)
+        elif cgroups.version == 2:  # noqa: PLR2004 - cgroup v2
+            _delegate(group)
+
+
+def remove_group(cgroups: Cgroups, name: str) -> None:
+    """Remove such a group, whose processes have ended."""
+    for hierarchy in cgroups.hierarchies:
+        _remove_tree(hierarchy.mount / NAME / name)
+
+
 def add_server(cgroups: Cgroups, pid: int) -> None:
     """Put a process into the servers' group; nothing happens when it has ended."""
     with contextlib.suppress(ProcessLookupError):
         (_servers_group(cgroups) / "cgroup.procs").write_text(str(pid))
 
 
-def is_ours(membership: str) -> bool:
-    """Whether the content of a `/proc/PID/cgroup` names a group of the sandbox in any hierarchy."""
+def is_below(membership: str, group: str = f"/{NAME}") -> bool:
+    """Whether the content of a `/proc/PID/cgroup` names a group, or one below it, in any hierarchy.
+
+    Args:
+        membership: the content.
+        group: its path; the sandbox's own unless given.
+    """
     paths = (line.split(":", 2)[-1] for line in membership.splitlines())
-    return any(path == f"/{NAME}" or path.startswith(f"/{NAME}/") for path in paths)
+    return any(path == group or path.startswith(f"{group}/") for path in paths)
 
 
 def remove(cgroups: Cgroups) -> list[Path]:
     """Remove the sandbox's groups, innermost first; returns those that still hold processes."""
+    return [path for hierarchy in cgroups.hierarchies for path in _remove_tree(hierarchy.mount / NAME)]
+
+
+def _remove_tree(group: Path) -> list[Path]:
     busy: list[Path] = []
-    for hierarchy in cgroups.hierarchies:
-        group = hierarchy.mount / NAME
-        inner = sorted((path for path in group.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
-        for path in (*inner, group):
-            try:
-                path.rmdir()
-            except FileNotFoundError:
-                continue
-            except OSError:
-                busy.append(path)
+    inner = sorted((path for path in group.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))
+    for path in (*inner, group):
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:
+            busy.append(path)
     return busy
 
 

@@ -112,6 +112,41 @@ def exec(command: tuple[str, ...]) -> None:  # noqa: A001 - the command's name
     execute(command)
 
 
+@main.group()
+def node() -> None:
+    """Further machines of this sandbox, each a node of a tenant."""
+
+
+@node.command()
+@click.argument("tenant")
+@click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of the tenant.")
+@click.option("--name", default="", metavar="NAME", show_default="TENANT and a number", help="Name of the node.")
+def add(*, tenant: str, namespace: str, name: str) -> None:
+    """Make a machine and have the real kubeadm join it to TENANT."""
+    from sandbox.node.join import add as add_machine  # noqa: PLC0415 - see the module's head
+    from sandbox.node.machine import free_name  # noqa: PLC0415 - see the module's head
+
+    add_machine(name or free_name(tenant), tenant=tenant, namespace=namespace, say=click.echo)
+
+
+@node.command("list")
+def list_() -> None:
+    """Show the machines with their addresses."""
+    from sandbox.node.machine import known  # noqa: PLC0415 - see the module's head
+
+    for machine in known():
+        click.echo(f"{machine.name:24} {machine.address:16} {machine.log('kubelet')}")
+
+
+@node.command()
+@click.argument("name")
+def remove(*, name: str) -> None:
+    """End everything on a machine and take it away; its Node object stays in the tenant."""
+    from sandbox.node.join import leave  # noqa: PLC0415 - see the module's head
+
+    leave(name, click.echo)
+
+
 @main.command()
 @click.option("--since", type=float, metavar="SECONDS", help="Only the last SECONDS.")
 @click.option("--detail", is_flag=True, help="Split by verb and resource.")

@@ -64,12 +64,24 @@ def write_all(runtime: ContainerRuntime, material: Material) -> None:
 
 
 def containerd(runtime: ContainerRuntime) -> str:
-    """The daemon's configuration: every directory its own, pods' network namespaces kept out of `/run/netns`."""
+    """The daemon's configuration."""
+    return containerd_of(runtime, state=STATE, socket=CONTAINERD_SOCKET, cni=CNI)
+
+
+def containerd_of(runtime: ContainerRuntime, *, state: Path, socket: Path, cni: Path) -> str:
+    """A daemon's configuration: every directory its own, pods' network namespaces kept out of `/run/netns`.
+
+    Args:
+        runtime: its programs.
+        state: where it keeps images and containers.
+        socket: where it listens, in a directory of its own.
+        cni: directory of the pods' network configuration.
+    """
     cri = '[plugins."io.containerd.grpc.v1.cri"'
     return f"""\
 version = 2
-root = "{STATE}/containerd"
-state = "{CONTAINERD_SOCKET.parent}"
+root = "{state}/containerd"
+state = "{socket.parent}"
 disabled_plugins = [
   "io.containerd.snapshotter.v1.aufs",
   "io.containerd.snapshotter.v1.btrfs",
@@ -78,10 +90,10 @@ disabled_plugins = [
 ]
 
 [grpc]
-address = "{CONTAINERD_SOCKET}"
+address = "{socket}"
 
 [plugins."io.containerd.internal.v1.opt"]
-path = "{STATE}/containerd-opt"
+path = "{state}/containerd-opt"
 
 {cri}]
 sandbox_image = "{PAUSE}"
@@ -91,7 +103,7 @@ netns_mounts_under_state_dir = true
 
 {cri}.cni]
 bin_dir = "{CNI_PLUGINS}"
-conf_dir = "{CNI}"
+conf_dir = "{cni}"
 
 {cri}.containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"

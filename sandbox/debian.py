@@ -22,6 +22,10 @@ TOOLS = {
     "containernetworking-plugins": "/usr/lib/cni/ptp",
     "libseccomp2": "/usr/lib/*/libseccomp.so.2",
     "util-linux": "/usr/bin/nsenter",
+    "conntrack": "/usr/sbin/conntrack",
+    "iptables": "/usr/sbin/iptables",
+    "ethtool": "/sbin/ethtool",
+    "socat": "/usr/bin/socat",
 }
 """Packages to install when the file named beside them is not there."""
 

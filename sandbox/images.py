@@ -42,6 +42,7 @@ class Image:
         entrypoint: what runs when a pod says nothing.
         links: further names of the program, paths in the image.
         environment: `NAME=value` of every container that runs it.
+        files: further files, by their path in the image.
     """
 
     reference: str
@@ -50,6 +51,7 @@ class Image:
     entrypoint: tuple[str, ...]
     links: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
+    files: tuple[tuple[str, Path], ...] = ()
 
     def digest(self) -> str:
         """Digest of everything that the image's content follows from."""
@@ -57,6 +59,9 @@ class Image:
             digest = hashlib.file_digest(file, "sha256")
         rest = [_FORMAT, self.reference, self.target, self.entrypoint, self.links, _architecture(), *self.environment]
         digest.update(json.dumps(rest).encode())
+        for target, path in self.files:
+            digest.update(target.encode())
+            digest.update(path.read_bytes())
         return digest.hexdigest()
 
     def archive(self) -> Path:
@@ -135,11 +140,14 @@ def write_archive(image: Image, path: Path) -> None:
 def _layer(image: Image) -> bytes:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w", format=tarfile.USTAR_FORMAT) as layer:
-        for name, mode in _parents(_DIRECTORIES).items():
+        directories = {str(Path(target).parent): 0o755 for target, _ in image.files}
+        for name, mode in _parents({**directories, **_DIRECTORIES}).items():
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode = tarfile.DIRTYPE, mode
             layer.addfile(entry)
         _add(layer, image.target, image.program.read_bytes(), mode=0o755)
+        for target, path in image.files:
+            _add(layer, target, path.read_bytes(), mode=0o755)
         for link in image.links:
             entry = tarfile.TarInfo(link)
             entry.type, entry.linkname = tarfile.SYMTYPE, f"/{image.target}"

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from sandbox.errors import SandboxError, run
 from sandbox.places import (
@@ -31,9 +31,6 @@ from sandbox.places import (
     SERVICE_RANGE,
     STATE,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LIMIT = 20.0
 _INTERFACE = "eth0"
@@ -68,12 +65,12 @@ def drop() -> None:
     """Take the link and both namespaces away; harmless when they are not there."""
     if NAME in _links():
         run(["ip", "link", "delete", NAME], limit=_LIMIT)
-    for point in (NETWORK, MOUNTS, NAMESPACES):
-        for _ in range(_mount_points().count(str(point))):
-            run(["umount", "--lazy", point], limit=_LIMIT)
-    for path in (NETWORK, MOUNTS):
-        path.unlink(missing_ok=True)
+    inner = [point for point in _mount_points() if NAMESPACES in Path(point).parents]  # further machines' too
+    for point in (*inner, *([str(NAMESPACES)] * _mount_points().count(str(NAMESPACES)))):
+        run(["umount", "--lazy", point], limit=_LIMIT)
     with contextlib.suppress(FileNotFoundError):
+        for path in NAMESPACES.iterdir():
+            path.unlink()
         NAMESPACES.rmdir()
 
 

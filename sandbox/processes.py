@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox import cgroups
-from sandbox.places import MOUNTS, NETWORK, SERVERS
+from sandbox.places import MOUNTS, NAME, NETWORK, SERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,8 +102,12 @@ def end_all() -> list[int]:
 
     New ones may appear while this goes on (a shim's child), so it looks again until there are none.
     """
+    return _kill(owned)
+
+
+def _kill(those: Callable[[], set[int]]) -> list[int]:
     deadline = time.monotonic() + _KILL_LIMIT
-    while (pids := owned()) and time.monotonic() < deadline:
+    while (pids := those()) and time.monotonic() < deadline:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -111,22 +115,42 @@ def end_all() -> list[int]:
     return sorted(pids)
 
 
+def end_those_in(*, namespaces: tuple[Path, ...], group: str) -> list[int]:
+    """Kill every process of one further machine, pods included; returns the ids of those that do not die.
+
+    Args:
+        namespaces: where its namespaces are bound.
+        group: name of its pods' control group.
+    """
+    identities = {identity for path in namespaces if (identity := _identity(path))}
+    prefix = f"/{NAME}/{group}"
+
+    def is_in(entry: Path) -> bool:
+        return _in_namespace(entry, identities) or _in_group(entry, prefix)
+
+    return _kill(lambda: _those(is_in))
+
+
 def owned() -> set[int]:
     """Every living process that is in a group or a namespace of the sandbox, this command and its callers excepted."""
     namespaces = {identity for identity in (_identity(NETWORK), _identity(MOUNTS)) if identity}
+    return _those(lambda entry: _in_group(entry, f"/{NAME}") or _in_namespace(entry, namespaces))
+
+
+def _those(is_meant: Callable[[Path], bool]) -> set[int]:
     spared = _callers()
     found = set()
     for entry in _PROC.iterdir():
         if not entry.name.isdecimal() or (pid := int(entry.name)) in spared:
             continue
-        if _start_time(pid) is not None and (_in_group(entry) or _in_namespace(entry, namespaces)):
+        if _start_time(pid) is not None and is_meant(entry):
             found.add(pid)
     return found
 
 
-def _in_group(entry: Path) -> bool:
+def _in_group(entry: Path, group: str) -> bool:
     try:
-        return cgroups.is_ours((entry / "cgroup").read_text())
+        return cgroups.is_below((entry / "cgroup").read_text(), group)
     except OSError:
         return False
 

@@ -94,7 +94,7 @@ def test_no_cgroups_at_all_is_said(tmp_path: Path) -> None:
 )
 def test_a_process_of_ours_is_known_by_its_group(membership: str, *, ours: bool) -> None:
     """Only the group at the root with exactly our name is ours."""
-    assert cgroups.is_ours(membership) is ours
+    assert cgroups.is_below(membership) is ours
 
 
 def test_groups_are_made_once_and_removed(tmp_path: Path) -> None:
