@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kamaji_addon_coredns import CoreDNS
 from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, KubeClient, NotFoundError, config_from_kubeconfig
 from kamaji_core.soot.kinds import CLUSTER_ROLE_BINDINGS
 
@@ -127,13 +128,19 @@ async def test_another_role_in_a_binding_is_put_right(follow: Any, client: KubeC
     assert (await client.get(CLUSTER_ROLE_BINDINGS, name))["roleRef"]["name"] == name
 
 
-async def test_wrong_settings_are_told_and_nothing_is_removed(follow: Any, until: Any, client: KubeClient) -> None:
-    """The sentence names the field; what the add-on made stays as it is."""
+async def test_an_addon_that_fails_is_told_and_nothing_of_it_is_removed(
+    follow: Any, until: Any, client: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's code may raise anything: what it made before stays, and the others' objects are looked after."""
     async with follow(addons=ADDONS) as course:
-        course.change(addons={"coreDNS": {"imageTagg": "x"}, "kubeProxy": {}})
+        monkeypatch.setattr(CoreDNS, "tenant_objects", lambda *_: 1 / 0)
+        await client.delete(CONFIG_MAPS, "kube-proxy", "kube-system")
+        course.change(addons=ADDONS)
         await until(lambda: not course.state.addons.ok, "the trouble to be told")
-        assert "spec.addons.coreDNS.imageTagg is unknown" in course.state.addons.sentence
+        assert course.state.addons.reason == "AddonFailed"
+        assert "The add-on 'coredns' failed (ZeroDivisionError)" in course.state.addons.sentence
         assert await exists(client, DEPLOYMENTS, "coredns")
+        await until(lambda: exists(client, CONFIG_MAPS, "kube-proxy"), "the other add-on's object to be back")
 
 
 async def test_an_addon_that_nobody_brings_is_told(follow: Any) -> None:
