@@ -74,8 +74,8 @@ def kamaji_addons() -> list[type[Addon]]:
     """Hand over the add-ons of this plugin.
 
     Returns:
-        Add-on classes; each is instantiated once, without arguments. They are found, checked and listed; the core
-        does not install them yet.
+        Add-on classes; each is instantiated once, without arguments. What they want inside tenants' clusters is kept
+        by an operator that runs with `--tenant-sessions`; their parts of the pods are not asked for yet.
     """
     raise NotImplementedError
 

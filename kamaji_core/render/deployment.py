@@ -54,11 +54,13 @@ class DeploymentInputs:
 def inputs_digest(inputs: DeploymentInputs) -> str:
     """Digest of everything that shapes the pods; the number of replicas does not."""
     tenant, profile, kubernetes = inputs.tenant, inputs.tenant.spec.network_profile, inputs.tenant.spec.kubernetes
+    # What else is set for kubelets reaches them inside the tenant's cluster, not through these pods.
+    kubelet = {"preferredAddressTypes": kubernetes.kubelet.preferred_address_types}
     content = (
         tenant.metadata.name,
         tenant.metadata.annotations.get(wire.RENDER_ANNOTATION, ""),
         tenant.spec.control_plane.deployment.registry_settings,
-        (str(parse_version(kubernetes.version)), kubernetes.kubelet, kubernetes.admission_controllers),
+        (str(parse_version(kubernetes.version)), kubelet, kubernetes.admission_controllers),
         (profile.advertise_address or inputs.address, profile.port, profile.cluster_domain),
         (profile.service_networks, profile.pod_networks),
         _digests(inputs),

@@ -93,6 +93,17 @@ def test_only_the_controller_manager_sees_the_authoritys_key(inputs: DeploymentI
     assert holders == ["kube-controller-manager"]
 
 
+def test_what_concerns_nodes_alone_rolls_nothing(inputs: DeploymentInputs) -> None:
+    """Kubelets' settings and add-ons reach the tenant's cluster from inside."""
+    manifest = msgspec.to_builtins(MANIFEST)
+    manifest["spec"]["addons"] = {"coreDNS": {}}
+    patch = {"op": "add", "path": "/maxPods", "value": 7}
+    manifest["spec"]["kubernetes"]["kubelet"] = {"cgroupfs": "cgroupfs", "configurationJSONPatches": [patch]}
+    tenant = msgspec.convert(manifest, TenantControlPlane)
+    changed = DeploymentInputs(tenant=tenant, address=inputs.address, secrets=inputs.secrets, parts=inputs.parts)
+    assert deployment(changed) == deployment(inputs)
+
+
 def test_no_token_of_the_management_cluster_is_mounted(inputs: DeploymentInputs) -> None:
     """A tenant's control plane has no business there."""
     assert deployment(inputs)["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
