@@ -3,6 +3,9 @@
 A look reads everything of ours with a handful of listings. Between looks, watches of metadata alone tell which of the
 watched objects somebody changed, and these few are read and put back; all the rest waits for the next look, ten
 minutes later. A server that hangs, refuses or lies costs its own session a growing pause and no other tenant anything.
+
+Between looks a session keeps hardly more than its connections: neither the plan, which is made anew when it is needed,
+nor the objects.
 """
 
 from __future__ import annotations
@@ -20,7 +23,6 @@ import structlog
 from kamaji_core.kube import ApiError, Backoff, ConfigError, Informer, KubeClient, Supervisor, UnreachableError
 from kamaji_core.soot.apply import OURS, Applier, Look
 from kamaji_core.soot.kinds import Kinds, UnknownKindError
-from kamaji_core.soot.plan import Plan
 from kamaji_core.soot.report import state_of, unreachable
 from kamaji_core.soot.wanted import ObjectKey, Wanted
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from kamaji_core.kube import Key
+    from kamaji_core.soot.plan import Plan
     from kamaji_core.tenancy import TenantState
 
 log = structlog.get_logger()
@@ -91,11 +94,11 @@ class TenantSession:
         self._turns = turns
         self._look_seconds = look_seconds
         self._backoff = Backoff(first=0.5, longest=30.0)
+        self._refusals = Backoff(first=1.0, longest=300.0)
         self._woken = asyncio.Event()
         self._poked = False
         self._changed: set[ObjectKey] = set()
         self._state: TenantState | None = None
-        self._present: tuple[Plan, Look] = (Plan(), Look())
 
     def poke(self) -> None:
         """Have the specification, the address and the credentials looked at again."""
@@ -112,12 +115,19 @@ class TenantSession:
             except _TargetChangedError:
                 self._backoff.reset()
             except (ApiError, ConfigError) as error:
-                pause = self._backoff.next()
-                log.info("cannot work in the tenant's cluster", error=str(error), pause=round(pause, 1))
-                if self._backoff.failures >= TOLD_AFTER:
-                    self._state = unreachable(str(error), self._state)
-                    self._tell(self._state)
-                await self._wait(pause)
+                await self._fail(str(error))
+            except Exception as error:  # an answer that makes no sense, for instance
+                log.exception("the session failed")
+                await self._fail(f"Working in the tenant's cluster failed ({type(error).__name__}); trying again.")
+
+    async def _fail(self, sentence: str) -> None:
+        """Tell why it cannot work, and wait longer each time."""
+        pause = self._backoff.next()
+        log.info("cannot work in the tenant's cluster", error=sentence, pause=round(pause, 1))
+        if self._backoff.failures >= TOLD_AFTER:
+            self._state = unreachable(sentence, self._state)
+            self._tell(self._state)
+        await self._wait(pause)
 
     async def _follow(self, target: Target) -> None:
         await target.client.raw("/readyz", PROBE_LIMIT)
@@ -135,12 +145,14 @@ class TenantSession:
         async with self._turns, _limit(LOOK_LIMIT):
             look = await applier.look_at_all(plan.objects, settled=plan.settled)
             await eyes.open(plan.objects)
-        self._finish(plan, look)
         eyes.remember(look)
-        self._present = (plan, look)
-        if look.waiting:
-            return self._backoff.next()
+        self._note_writes(look)
+        self._state = state_of(plan, look)
+        self._tell(self._state)
         self._backoff.reset()
+        if look.waiting:
+            return self._refusals.next()
+        self._refusals.reset()
         return self._look_seconds * random.uniform(0.8, 1.0)  # noqa: S311 - spreads load, protects nothing
 
     async def _listen(self, target: Target, eyes: _Eyes, seconds: float) -> None:
@@ -153,26 +165,23 @@ class TenantSession:
                 if self._digest() != target.digest:
                     raise _TargetChangedError
                 return
-            await self._put_back(target, eyes)
+            if await self._put_back(target, eyes):
+                return
 
-    async def _put_back(self, target: Target, eyes: _Eyes) -> None:
+    async def _put_back(self, target: Target, eyes: _Eyes) -> bool:
+        """Put back the objects that changed; tells whether something was refused, which a look at everything tells."""
         changed, self._changed = self._changed, set()
-        plan, before = self._present
-        wanted = [one for one in plan.objects if one.key in changed]
-        if not wanted:
-            return
+        wanted = [one for one in self._plan().objects if one.key in changed] if changed else []
         async with _limit(LOOK_LIMIT):
             look = await Applier(target.client).look_at(wanted)
         eyes.remember(look)
-        look = Look(objects={**before.objects, **look.objects}, writes=look.writes)
-        self._present = (plan, look)
-        self._finish(plan, look)
+        self._note_writes(look)
+        return bool(look.waiting)
 
-    def _finish(self, plan: Plan, look: Look) -> None:
+    @staticmethod
+    def _note_writes(look: Look) -> None:
         if look.writes:
             log.info("wrote into the tenant's cluster", writes=look.writes)
-        self._state = state_of(plan, look)
-        self._tell(self._state)
 
     def _note(self, key: ObjectKey) -> None:
         self._changed.add(key)

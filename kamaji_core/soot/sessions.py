@@ -20,7 +20,6 @@ from kamaji_core.kube import (
     ConfigError,
     KubeClient,
     LeaderTransport,
-    Supervisor,
     config_from_kubeconfig,
 )
 from kamaji_core.render import tenant_view
@@ -117,9 +116,7 @@ class Sessions:
 
     async def _run(self, key: TenantKey, session: TenantSession) -> None:
         with structlog.contextvars.bound_contextvars(namespace=key[0], tenant=key[1]):
-            async with Supervisor() as supervisor:
-                supervisor.start(f"session {key[0]}/{key[1]}", session.run)
-                await asyncio.Event().wait()
+            await session.run()
 
     def _end(self, key: TenantKey, running: _Running) -> asyncio.Task[None]:
         self._running.pop(key, None)

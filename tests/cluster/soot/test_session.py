@@ -10,6 +10,7 @@ import pytest
 from kamaji_addon_coredns import CoreDNS
 from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, KubeClient, NotFoundError, config_from_kubeconfig
 from kamaji_core.soot.kinds import CLUSTER_ROLE_BINDINGS
+from kamaji_core.testing import Drop, FaultProxy, Refuse
 
 if TYPE_CHECKING:
     from kamaji_core.testing import ApiServer
@@ -184,3 +185,30 @@ async def test_a_server_that_is_not_there_is_told_and_heals(
     finally:
         if tenant_server.process.pid is None:
             tenant_server.start()
+
+
+@pytest.mark.parametrize("fault", [Refuse(500, "InternalError"), Refuse(403, "Forbidden"), Drop()], ids=str)
+async def test_a_server_that_does_not_serve_is_told_and_heals(
+    follow: Any, until: Any, tenant_server: ApiServer, fault: Any
+) -> None:
+    """One that refuses, or answers nothing at all; the reason stands in the state until it does serve."""
+    async with FaultProxy(tenant_server.kubeconfig) as proxy:
+        proxy.add(fault)
+        async with follow(proxy.config) as course:
+            assert (course.state.bootstrapped.ok, course.state.bootstrapped.reason) == (False, "TenantUnreachable")
+            proxy.clear()
+            await until(lambda: course.state.bootstrapped.ok, "it to heal")
+
+
+async def test_watches_that_were_cut_still_see(
+    follow: Any, until: Any, tenant_server: ApiServer, client: KubeClient
+) -> None:
+    """What was changed while they were down is put back as well."""
+    async with FaultProxy(tenant_server.kubeconfig) as proxy, follow(proxy.config, addons=ADDONS):
+        await proxy.until(lambda: proxy.count(verbs={"watch"}) >= 3)
+        rule = proxy.add(Refuse(503, "ServiceUnavailable"), verbs={"watch"})
+        proxy.cut(verbs={"watch"})
+        await proxy.until(lambda: rule.hits >= 1)
+        await client.delete(CONFIG_MAPS, "kubelet-config", "kube-system")
+        proxy.clear()
+        await until(lambda: exists(client, CONFIG_MAPS, "kubelet-config"), "it to be back")
