@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sandbox import configuration
-from sandbox.places import NAME, NODE_ADDRESS
+from sandbox.places import NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,11 +43,6 @@ def cni(machine: Machine) -> str:
     return json.dumps({"cniVersion": "1.0.0", "name": machine.name, "plugins": [plugin, ports]}, indent=2)
 
 
-def resolv_conf() -> str:
-    """A name server that answers at once, so that nothing waits for one that does not exist."""
-    return f"nameserver {NODE_ADDRESS}\n"
-
-
 def join_configuration(machine: Machine, *, endpoint: str, token: str, pin: str, patches: Path) -> str:
     """What `kubeadm join` is told.
 
@@ -65,10 +60,7 @@ def join_configuration(machine: Machine, *, endpoint: str, token: str, pin: str,
     registration = {
         "name": machine.name,
         "criSocket": f"unix://{machine.containerd_socket}",
-        "kubeletExtraArgs": [
-            {"name": "node-ip", "value": machine.address},
-            {"name": "cgroup-root", "value": cgroup_root(machine)},
-        ],
+        "kubeletExtraArgs": [{"name": "node-ip", "value": machine.address}],
         # What this machine is, and says so: control groups of version 1, and no systemd.
         "ignorePreflightErrors": ["SystemVerification"],
     }
@@ -87,17 +79,13 @@ def kubelet_patch(machine: Machine) -> str:
     """What is special about this machine: control groups of either version, no systemd, no swap to turn off."""
     patch: dict[str, Any] = {
         "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{NAME}/{machine.name}",
         "failCgroupV1": False,
         "failSwapOn": False,
         "containerRuntimeEndpoint": f"unix://{machine.containerd_socket}",
-        "resolvConf": str(machine.state / "resolv.conf"),
+        "resolvConf": str(machine.resolv_conf),
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"memory.available": "100Mi"},
         "volumePluginDir": str(machine.state / "volume-plugins"),
     }
     return yaml.safe_dump(patch)
-
-
-def cgroup_root(machine: Machine) -> str:
-    """The control group that holds its pods."""
-    return f"/{NAME}/{machine.name}"

@@ -105,7 +105,6 @@ def _configure(machine: Machine, runtime: ContainerRuntime, invitation: Invitati
     files = {
         machine.state / "containerd.toml": configuration.containerd(machine, runtime),
         machine.state / "cni" / "10-machine.conflist": configuration.cni(machine),
-        machine.state / "resolv.conf": configuration.resolv_conf(),
         patches / "kubeletconfiguration+merge.yaml": configuration.kubelet_patch(machine),
         machine.state / "join.yaml": configuration.join_configuration(
             machine, endpoint=invitation.endpoint, token=invitation.token, pin=invitation.pin, patches=patches

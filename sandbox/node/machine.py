@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sandbox.errors import SandboxError, run
 from sandbox.namespaces import remember_change
-from sandbox.places import LOGS, NAMESPACES, NETWORK, RUN, SERVERS, STATE
+from sandbox.places import LOGS, NAMESPACES, NETWORK, NODE_ADDRESS, RUN, SERVERS, STATE
 
 _LIMIT = 20.0
 _ENABLE_FORWARDING = "open('/proc/sys/net/ipv4/ip_forward', 'w').write('1')"
@@ -90,6 +90,11 @@ class Machine:
     def containerd_socket(self) -> Path:
         """Where its containerd listens."""
         return self.running / "containerd" / "containerd.sock"
+
+    @property
+    def resolv_conf(self) -> Path:
+        """What it asks for names."""
+        return self.state / "resolv.conf"
 
     def inside(self, *argv: str | Path) -> tuple[str, ...]:
         """A command line that runs inside of it."""
@@ -182,6 +187,10 @@ def _furnish(machine: Machine) -> None:
         own = machine.state / "own" / directory.relative_to("/")
         own.mkdir(parents=True, exist_ok=True, mode=0o755)
         _mount(machine, "--bind", own, directory)
+    # A name server that answers at once: kubeadm looks its own name up, and would wait ten seconds for the host's.
+    machine.resolv_conf.write_text(f"nameserver {NODE_ADDRESS}\n")
+    if (place := Path("/etc/resolv.conf")).exists():
+        _mount(machine, "--bind", machine.resolv_conf, place.resolve())
     _mount(machine, "--make-rshared", "/")  # kubelet hands mounts on to containers
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ipaddress
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
 import yaml
 
 from sandbox import places
 from sandbox.node import configuration, machine
 from sandbox.node.machine import MOST, Machine
+
+if TYPE_CHECKING:
+    import pytest
 
 ONE = Machine(name="shop-1", number=3)
 
