@@ -82,7 +82,7 @@ class Tenant:
     def __init__(self, sandbox: SandboxCommand, name: str, kubeconfig: Path) -> None:
         self.name = name
         self._sandbox = sandbox
-        self._kubeconfig = kubeconfig
+        self.kubeconfig = kubeconfig
 
     def object(self) -> dict[str, Any]:
         """The TenantControlPlane."""
@@ -91,8 +91,8 @@ class Tenant:
 
     def client_context(self) -> ssl.SSLContext:
         """TLS with the administrator's client certificate, for a server whose own is not verified."""
-        user = yaml.safe_load(self._kubeconfig.read_text())["users"][0]["user"]
-        file = self._kubeconfig.with_suffix(".pem")
+        user = yaml.safe_load(self.kubeconfig.read_text())["users"][0]["user"]
+        file = self.kubeconfig.with_suffix(".pem")
         file.write_bytes(b64decode(user["client-certificate-data"]) + b64decode(user["client-key-data"]))
         context = ssl.create_default_context()
         context.check_hostname = False
@@ -103,7 +103,7 @@ class Tenant:
     def kubectl(self, *arguments: str, sends: str = "") -> str:
         """Ask the tenant's API server from the host, as its administrator."""
         kubectl = Path(sys.executable).parent / "kubectl"
-        argv = [str(kubectl), f"--kubeconfig={self._kubeconfig}", *arguments]
+        argv = [str(kubectl), f"--kubeconfig={self.kubeconfig}", *arguments]
         result = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=LIMIT, input=sends)
         assert result.returncode == 0, result.stderr
         return result.stdout

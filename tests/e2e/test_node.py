@@ -1,0 +1,143 @@
+"""A machine joins a tenant with the real kubeadm, and pods run there as in any cluster."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kamaji_core.testing import free_port
+from sandbox import operator
+from sandbox.images import BUSYBOX
+
+from .conftest import LIMIT, NAMESPACE, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .conftest import SandboxCommand, Tenant
+
+pytestmark = pytest.mark.root
+NODE = "noded-1"
+WEB: dict[str, Any] = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "labels": {"app": "web"}},
+    "spec": {
+        "replicas": 3,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {
+                "terminationGracePeriodSeconds": 1,
+                "containers": [
+                    {
+                        "name": "web",
+                        "image": BUSYBOX,
+                        "imagePullPolicy": "Never",
+                        "command": ["sh", "-c", "echo it serves; hostname > /tmp/index.html; exec httpd -f -h /tmp"],
+                        "readinessProbe": {"httpGet": {"path": "/index.html", "port": 80}},
+                    }
+                ],
+            },
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def noded(management: SandboxCommand, make_tenant: Callable[..., Tenant]) -> Iterator[Tenant]:
+    """A tenant with add-ons and one machine."""
+    operator.start("--tenant-sessions")
+    tenant = make_tenant("noded", addons={"coreDNS": {}, "kubeProxy": {}})
+    management.kubectl(
+        "wait", "tcp/noded", f"--namespace={NAMESPACE}", "--for=condition=AddonsReady", f"--timeout={LIMIT}s"
+    )
+    management.run("node", "add", "noded", f"--namespace={NAMESPACE}")
+    yield tenant
+    management.run("node", "remove", NODE)
+    operator.start()
+
+
+def running(tenant: Tenant, *selected: str) -> list[str]:
+    """Names of the pods that are Ready."""
+    pods = json.loads(tenant.kubectl("get", "pods", *selected, "--output=json"))["items"]
+    return [
+        pod["metadata"]["name"]
+        for pod in pods
+        if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", ()))
+    ]
+
+
+@pytest.fixture(scope="module")
+def web(noded: Tenant) -> list[str]:
+    """Three pods behind a Service."""
+    noded.kubectl("apply", "--filename=-", sends=json.dumps(WEB))
+    noded.kubectl("expose", "deployment", "web", "--port=80")
+    noded.kubectl("rollout", "status", "deployment/web", f"--timeout={LIMIT}s")
+    return running(noded, "--selector=app=web")
+
+
+def test_the_node_is_ready(noded: Tenant) -> None:
+    """With the tenant's version, and its client certificate approved by the tenant's own controllers."""
+    noded.kubectl("wait", f"node/{NODE}", "--for=condition=Ready", f"--timeout={LIMIT}s")
+    node = json.loads(noded.kubectl("get", "node", NODE, "--output=json"))
+    assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.37.1"
+
+
+def test_the_addons_run_there(noded: Tenant) -> None:
+    """CoreDNS and kube-proxy, as pods of the tenant."""
+    system = "--namespace=kube-system"
+    noded.kubectl("rollout", "status", "daemonset/kube-proxy", system, f"--timeout={LIMIT}s")
+    noded.kubectl("rollout", "status", "deployment/coredns", system, f"--timeout={LIMIT}s")
+    assert running(noded, system, "--selector=k8s-app=kube-proxy")
+
+
+def test_pods_and_their_service_answer(noded: Tenant, web: list[str]) -> None:
+    """By the Service's name, which the tenant's DNS resolves, under its virtual address."""
+    assert len(web) == 3
+    answers = {
+        noded.kubectl("exec", web[0], "--", "wget", "-q", "-O-", "http://web.default.svc.cluster.local").strip()
+        for _ in range(12)
+    }
+    assert answers <= set(web)
+    assert len(answers) > 1
+
+
+def test_logs_come(noded: Tenant, web: list[str]) -> None:
+    """Over the direct route from the tenant's API server to the machine."""
+    assert noded.kubectl("logs", web[0]).strip() == "it serves"
+
+
+def test_a_port_is_forwarded(noded: Tenant, web: list[str]) -> None:
+    """The same route, upgraded."""
+    port = free_port()
+    kubectl = (str(Path(sys.executable).parent / "kubectl"), f"--kubeconfig={noded.kubeconfig}")
+    with subprocess.Popen([*kubectl, "port-forward", f"pod/{web[0]}", f"{port}:80"], stdout=subprocess.PIPE) as forward:
+        try:
+            assert forward.stdout is not None
+            assert b"Forwarding" in forward.stdout.readline()
+            code = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}').read().decode().strip())"
+            answer = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20
+            )
+        finally:
+            forward.terminate()
+    assert answer.stdout.strip() == web[0]
+
+
+def test_a_node_leaves_and_joins_again(noded: Tenant, management: SandboxCommand, web: list[str]) -> None:
+    """Taken away and forgotten, it comes back under the same name."""
+    assert web
+    management.run("node", "remove", NODE)
+    noded.kubectl("delete", "node", NODE)
+    began = time.monotonic()
+    management.run("node", "add", "noded", f"--namespace={NAMESPACE}", f"--name={NODE}")
+    noded.kubectl("wait", f"node/{NODE}", "--for=condition=Ready", f"--timeout={LIMIT}s")
+    print(f"\n  joined again after {time.monotonic() - began:.1f} s")  # noqa: T201 - a figure for whoever looks
+    until(lambda: len(running(noded, "--selector=app=web")) == 3, "the pods to run again")
