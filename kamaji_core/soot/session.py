@@ -38,6 +38,9 @@ log = structlog.get_logger()
 LOOK_SECONDS = 600.0
 """Between two looks at everything."""
 
+MOST_WATCHES = 4
+"""Watches, and with them connections, of one tenant."""
+
 PROBE_LIMIT = 5.0
 LOOK_LIMIT = 30.0
 """Seconds that a server may take to say that it is ready, and for one look."""
@@ -145,6 +148,7 @@ class TenantSession:
         async with self._turns, _limit(LOOK_LIMIT):
             look = await applier.look_at_all(plan.objects, settled=plan.settled)
             await eyes.open(plan.objects)
+        eyes.forget()
         eyes.remember(look)
         self._note_writes(look)
         self._state = state_of(plan, look)
@@ -213,10 +217,10 @@ class _Eyes:
         self._left: dict[ObjectKey, str] = {}
 
     async def open(self, objects: Iterable[Wanted]) -> None:
-        """Watch the kinds that are not watched yet."""
+        """Watch the kinds that are not watched yet; what would be one kind too many is left to the looks."""
         for one in objects:
             kind = (one.key.api_version, one.key.kind)
-            if one.object.watch and kind not in self._open:
+            if one.object.watch and kind not in self._open and len(self._open) < MOST_WATCHES:
                 try:
                     resource = await self._kinds.resource(*kind)
                 except UnknownKindError:
@@ -231,6 +235,10 @@ class _Eyes:
                     metadata_only=True,
                 )
                 self._supervisor.start(f"watch {resource.plural}", informer.run)
+
+    def forget(self) -> None:
+        """Forget how objects were left: some may not be wanted any more."""
+        self._left.clear()
 
     def remember(self, look: Look) -> None:
         """Take note of how objects were left."""
