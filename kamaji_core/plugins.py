@@ -2,7 +2,8 @@
 
 Every plugin, ours included, comes through the entry-point group `kamaji`. One that cannot be imported, was written
 for another contract or takes a name that is taken already is left out and remembered with a sentence, so that only
-those who need it notice. One that is named in `KAMAJI_DISABLED_PLUGINS` is not even imported.
+those who need it notice. One that `KAMAJI_DISABLED_PLUGINS` names, or that `KAMAJI_ENABLED_PLUGINS` leaves out, is not
+even imported.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from kamaji_core.contracts import StoreView
+
+ENABLED_VARIABLE = "KAMAJI_ENABLED_PLUGINS"
+"""Environment variable with the entry-point names of the only plugins that are loaded, separated by commas; when it is
+empty or missing, all that are installed."""
 
 DISABLED_VARIABLE = "KAMAJI_DISABLED_PLUGINS"
 """Environment variable with the entry-point names of plugins that are not to be loaded, separated by commas."""
@@ -110,7 +115,7 @@ class Plugins:
         failures: what was left out, except what was disabled.
         listed: every plugin of the group in the order of its name.
         loaded: those of them whose state is ok, with their hooks, in the same order.
-        unknown: names that were disabled but that no installed plugin has.
+        unknown: names that were enabled or disabled but that no installed plugin has, and the variable that has them.
     """
 
     datastores: Mapping[str, DatastoreDriver] = field(default_factory=dict)
@@ -119,7 +124,7 @@ class Plugins:
     failures: tuple[Failure, ...] = ()
     listed: tuple[Plugin, ...] = ()
     loaded: tuple[LoadedPlugin, ...] = ()
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[tuple[str, str], ...] = ()
 
     def missing_driver(self, name: str) -> str:
         """Tell, in a sentence, why there is no driver of this name and what to do."""
@@ -129,36 +134,39 @@ class Plugins:
         known = ", ".join(sorted(self.datastores)) or "none"
         disabled = [plugin.name for plugin in self.listed if plugin.state is PluginState.DISABLED]
         if disabled:
-            known += f"; not loaded because {DISABLED_VARIABLE} names them: {', '.join(disabled)}"
+            known += f"; not loaded because {ENABLED_VARIABLE} or {DISABLED_VARIABLE} says so: {', '.join(disabled)}"
         return (
             f"No installed plugin brings the driver {name!r} (installed: {known}): install its package or correct "
             f"spec.driver."
         )
 
 
-def disabled_names(value: str | None = None) -> frozenset[str]:
-    """Read names separated by commas; without a value, those of the environment."""
-    value = os.environ.get(DISABLED_VARIABLE, "") if value is None else value
-    return frozenset(name.strip() for name in value.split(",") if name.strip())
+def names_in(variable: str) -> frozenset[str]:
+    """Read names separated by commas out of the environment."""
+    return frozenset(name.strip() for name in os.environ.get(variable, "").split(",") if name.strip())
 
 
 def load_plugins(
-    entry_points: Iterable[importlib.metadata.EntryPoint] | None = None, *, disabled: Collection[str] | None = None
+    entry_points: Iterable[importlib.metadata.EntryPoint] | None = None,
+    *,
+    enabled: Collection[str] | None = None,
+    disabled: Collection[str] | None = None,
 ) -> Plugins:
     """Load every plugin once; never raises for a plugin's sake.
 
     Args:
         entry_points: those to load instead of the installed ones.
+        enabled: names of the only ones that are to be loaded, all when empty, instead of the environment's.
         disabled: names of those that are not to be loaded, instead of the environment's.
     """
     if entry_points is None:
         entry_points = importlib.metadata.entry_points(group=hooks.GROUP)
-    if disabled is None:
-        disabled = disabled_names()
+    enabled = names_in(ENABLED_VARIABLE) if enabled is None else enabled
+    disabled = names_in(DISABLED_VARIABLE) if disabled is None else disabled
     loader = _Loader()
     found = sorted(entry_points, key=lambda entry_point: entry_point.name)
     for entry_point in found:
-        loader.load(entry_point, disabled=entry_point.name in disabled)
+        loader.load(entry_point, disabled=_disabled_by(entry_point.name, enabled, disabled))
     return Plugins(
         datastores=loader.datastores,
         addons=loader.addons,
@@ -166,8 +174,21 @@ def load_plugins(
         failures=tuple(loader.failures),
         listed=tuple(loader.listed),
         loaded=tuple(loader.loaded),
-        unknown=tuple(sorted(set(disabled) - {entry_point.name for entry_point in found})),
+        unknown=tuple(
+            (name, variable)
+            for variable, names in ((ENABLED_VARIABLE, enabled), (DISABLED_VARIABLE, disabled))
+            for name in sorted(set(names) - {entry_point.name for entry_point in found})
+        ),
     )
+
+
+def _disabled_by(name: str, enabled: Collection[str], disabled: Collection[str]) -> str:
+    """Say why a plugin is not to be loaded; empty when it is."""
+    if name in disabled:
+        return f"{DISABLED_VARIABLE} names it: take it out there to use it."
+    if enabled and name not in enabled:
+        return f"{ENABLED_VARIABLE} does not name it: add it there to use it."
+    return ""
 
 
 def store_problems(driver: DatastoreDriver, store: StoreView) -> tuple[str, ...]:
@@ -206,11 +227,10 @@ class _Loader:
         self.loaded: list[LoadedPlugin] = []
         self._addon_origins: dict[str, str] = {}
 
-    def load(self, entry_point: importlib.metadata.EntryPoint, *, disabled: bool) -> None:
-        """Load one plugin and remember what came of it."""
+    def load(self, entry_point: importlib.metadata.EntryPoint, *, disabled: str) -> None:
+        """Load one plugin, unless a sentence says that it is disabled, and remember what came of it."""
         if disabled:
-            sentence = f"{DISABLED_VARIABLE} names it: take it out there to use it."
-            self.listed.append(_listed(entry_point, state=PluginState.DISABLED, sentence=sentence))
+            self.listed.append(_listed(entry_point, state=PluginState.DISABLED, sentence=disabled))
             return
         try:
             hook = _hooks_of(entry_point)

@@ -35,19 +35,20 @@ def plugins(*, output: str, check: bool) -> None:
     r"""List every installed plugin.
 
     States are ok, broken (it cannot be loaded), incompatible (written for another contract), duplicate (a name is
-    taken) and disabled (KAMAJI_DISABLED_PLUGINS names it; names are separated by commas).
+    taken) and disabled (KAMAJI_DISABLED_PLUGINS names it, or KAMAJI_ENABLED_PLUGINS names others; names are separated
+    by commas).
 
     \b
     kamaji plugins --check
     KAMAJI_DISABLED_PLUGINS=datastore-example kamaji plugins --output json
     """
-    from kamaji_core.plugins import DISABLED_VARIABLE, PluginState, load_plugins
+    from kamaji_core.plugins import PluginState, load_plugins
 
     loaded = load_plugins()
     rows = with_commands(loaded)
     click.echo(as_json(rows) if output == "json" else as_table(rows))
-    for name in loaded.unknown:
-        click.echo(f"{DISABLED_VARIABLE} names {name!r}, which is not installed: correct or remove it.", err=True)
+    for name, variable in loaded.unknown:
+        click.echo(f"{variable} names {name!r}, which is not installed: correct or remove it.", err=True)
     if check and any(plugin.state is not PluginState.OK for plugin, _ in rows):
         raise click.exceptions.Exit(1)
 

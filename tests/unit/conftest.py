@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kamaji_core.plugins import DISABLED_VARIABLE
+from kamaji_core.plugins import DISABLED_VARIABLE, ENABLED_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
+    monkeypatch.delenv(ENABLED_VARIABLE, raising=False)
     monkeypatch.delenv(DISABLED_VARIABLE, raising=False)
     modules: list[str] = []
 

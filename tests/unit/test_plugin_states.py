@@ -10,11 +10,12 @@ import pytest
 
 from kamaji_core.plugins import (
     DISABLED_VARIABLE,
+    ENABLED_VARIABLE,
     Plugin,
     Plugins,
     PluginState,
-    disabled_names,
     load_plugins,
+    names_in,
 )
 
 if TYPE_CHECKING:
@@ -281,16 +282,35 @@ def test_a_disabled_plugin_is_not_imported(install_plugin: InstallPlugin, monkey
 def test_unknown_disabled_names_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A misspelt name would otherwise disable nothing in silence."""
     monkeypatch.setenv(DISABLED_VARIABLE, "zebra,datastore-oracel")
-    assert load_plugins().unknown == ("datastore-oracel", "zebra")
+    monkeypatch.setenv(ENABLED_VARIABLE, "datastore-etcd,datastore-mysqk")
+    assert load_plugins().unknown == (
+        ("datastore-mysqk", ENABLED_VARIABLE),
+        ("datastore-oracel", DISABLED_VARIABLE),
+        ("zebra", DISABLED_VARIABLE),
+    )
 
 
 @pytest.mark.parametrize(
     ("value", "names"),
     [("", set()), (",", set()), ("a", {"a"}), (" a , b,a ", {"a", "b"}), ("a-b,c.d", {"a-b", "c.d"})],
 )
-def test_disabled_names_are_separated_by_commas(value: str, names: set[str]) -> None:
+def test_names_are_separated_by_commas(value: str, names: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Blanks and repetitions do not matter."""
-    assert disabled_names(value) == names
+    monkeypatch.setenv(ENABLED_VARIABLE, value)
+    assert names_in(ENABLED_VARIABLE) == names
+
+
+def test_only_those_that_are_enabled_are_loaded(install_plugin: InstallPlugin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that is disabled as well is not."""
+    install_plugin("wanted", DRIVER.format(more=""))
+    install_plugin("left_out", "raise RuntimeError('imported')")
+    monkeypatch.setenv(ENABLED_VARIABLE, "wanted")
+    found = {plugin.name: plugin for plugin in load_plugins().listed}
+    assert {name for name, plugin in found.items() if plugin.state is PluginState.OK} == {"wanted"}
+    assert found["left_out"].state is PluginState.DISABLED
+    assert found["left_out"].sentence == "KAMAJI_ENABLED_PLUGINS does not name it: add it there to use it."
+    monkeypatch.setenv(DISABLED_VARIABLE, "wanted")
+    assert {plugin.state for plugin in load_plugins().listed} == {PluginState.DISABLED}
 
 
 def test_all_at_once(install_plugin: InstallPlugin) -> None:
@@ -339,7 +359,7 @@ def test_a_missing_driver_names_disabled_plugins(install_plugin: InstallPlugin) 
     install_plugin("oracle", DRIVER.format(more=""))
     sentence = load_plugins(disabled=["oracle"]).missing_driver("oracle")
     assert sentence.startswith("No installed plugin brings the driver 'oracle' (installed: etcd; not loaded because ")
-    assert "KAMAJI_DISABLED_PLUGINS names them: oracle)" in sentence
+    assert "KAMAJI_DISABLED_PLUGINS says so: oracle)" in sentence
 
 
 def test_without_any_driver_the_sentence_says_none() -> None:
