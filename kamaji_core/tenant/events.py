@@ -31,6 +31,9 @@ class Said(NamedTuple):
 ROUTINE = frozenset({TenantReason.PENDING, TenantReason.ENDPOINT_PENDING, TenantReason.WAITING_FOR_PODS})
 """Reasons of conditions that are on their way."""
 
+AS_IT_SHOULD_BE = frozenset({TenantReason.READY, TenantReason.BOOTSTRAPPED, TenantReason.ADDONS_APPLIED})
+"""Reasons of conditions that are true and stay so; only `Ready` is told."""
+
 NORMAL = frozenset({TenantReason.READY, TenantReason.QUEUED, TenantReason.SLEEPING, TenantReason.PAUSED})
 """Reasons that are nobody's trouble."""
 
@@ -54,7 +57,7 @@ def turns(before: Iterable[Condition], after: Iterable[Condition]) -> list[Said]
                 said.append(Said("Normal", condition.reason, condition.message))
             elif was_true and condition.status != "True" and condition.reason in ROUTINE:
                 said.append(Said("Warning", "NotReady", condition.message))
-        elif condition.reason == TenantReason.READY or condition.reason in ROUTINE:
+        elif condition.reason in AS_IT_SHOULD_BE or condition.reason in ROUTINE:
             continue
         else:
             kind: EventType = "Normal" if condition.reason in NORMAL else "Warning"

@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kamaji_core.api.conditions import Condition
+from kamaji_core.api.tenant_control_plane import Addons
 from kamaji_core.api.tenant_status import TenantControlPlaneStatus, VersionStatus
 from kamaji_core.contracts import ProbeKind, StoreError
 from kamaji_core.kube import ServerError
+from kamaji_core.tenancy import TenantState, Verdict
 from kamaji_core.tenant.act import Failure
 from kamaji_core.tenant.plan import AddFinalizer, EnsureStore
 from kamaji_core.tenant.report import Outcome, conditions, difference, status_patch, version_status
@@ -196,3 +199,69 @@ def test_the_patch_turns_one_object_into_the_other(present: Any, wanted: Any) ->
     patch = difference(present, wanted)
     assert merged(present, patch) == wanted
     assert (patch == {}) == (present == wanted)
+
+
+def knows(course: Any, **state: Any) -> None:
+    """Let a session have told what is inside the tenant's cluster."""
+    bootstrapped = Verdict(ok=True, reason="Bootstrapped", sentence="Machines can join.")
+    course.facts = replace(course.facts, inside=TenantState(**{"bootstrapped": bootstrapped, "generation": 1, **state}))
+
+
+APPLIED = Verdict(ok=True, reason="AddonsApplied", sentence="coreDNS is applied.")
+
+
+def test_the_inside_is_told_and_is_no_part_of_ready(course: Any) -> None:
+    """Its own conditions, with the generation that the session carried out; at Kamaji's paths; once."""
+    course.settle()
+    with_deployment_status(course, READY)
+    unwell = Verdict(ok=False, reason="TenantUnreachable", sentence="No answer.")
+    knows(course, bootstrapped=unwell, addons=APPLIED, statuses={"coreDNS": {"enabled": True}})
+    patch = written(course)
+    assert patch is not None
+    assert patch["status"]["addons"]["coreDNS"]["enabled"] is True
+    assert written(course, now=NOW + timedelta(days=1)) is None
+    told = reasons(course)
+    assert told["Bootstrapped"] == ("False", "TenantUnreachable")
+    assert told["AddonsReady"] == ("True", "AddonsApplied")
+    assert told["Ready"] == ("True", "Ready")
+
+
+def test_while_nothing_is_known_the_last_word_stands(course: Any) -> None:
+    """After a restart, or while the tenant sleeps: nothing is written."""
+    course.settle()
+    knows(course, addons=APPLIED, statuses={"coreDNS": {"enabled": True}})
+    written(course)
+    course.facts = replace(course.facts, inside=None)
+    assert written(course, now=NOW + timedelta(days=1)) is None
+    assert reasons(course)["AddonsReady"] == ("True", "AddonsApplied")
+
+
+def test_an_addon_that_is_off_says_so(course: Any) -> None:
+    """The condition goes with the last one; those of other plugins leave nothing."""
+    course.settle()
+    extra = {"extra": {"hello": {}}}
+    spec = msgspec.structs.replace(course.facts.tenant.spec, addons=msgspec.convert(extra, Addons))
+    tenant = msgspec.structs.replace(course.facts.tenant, spec=spec)
+    course.facts = replace(course.facts, tenant=tenant)
+    knows(course, addons=APPLIED, statuses={"coreDNS": {"enabled": True}, "hello": {"greeted": 3}})
+    written(course)
+    status = msgspec.to_builtins(course.facts.tenant.status.addons)
+    assert status["extra"] == {"hello": {"greeted": 3}}
+    knows(course, addons=None, statuses={})
+    written(course)
+    status = msgspec.to_builtins(course.facts.tenant.status.addons)
+    assert status["coreDNS"]["enabled"] is False
+    assert "extra" not in status
+    assert "AddonsReady" not in reasons(course)
+    assert written(course, now=NOW + timedelta(days=1)) is None
+
+
+def test_somebody_elses_conditions_stay(course: Any) -> None:
+    """Whatever their type."""
+    course.settle()
+    foreign = Condition(type="example.org/Seen", status="True", reason="Seen", message="x", last_transition_time=NOW)
+    tenant = course.facts.tenant
+    status = msgspec.structs.replace(tenant.status, conditions=(foreign,))
+    course.facts = replace(course.facts, tenant=msgspec.structs.replace(tenant, status=status))
+    knows(course)
+    assert reasons(course)["example.org/Seen"] == ("True", "Seen")

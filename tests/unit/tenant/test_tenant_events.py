@@ -186,3 +186,12 @@ def test_a_renewal_of_the_whole_tenant_is_one_event(course: Any) -> None:
     (said,) = deeds(course.plan(later))
     assert (said.type, said.reason) == ("Normal", "Renewed")
     assert "shop-api-server-certificate" in said.message
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("Bootstrapped", "Bootstrapped"), ("AddonsReady", "AddonsApplied")])
+def test_that_the_inside_is_as_it_should_be_is_no_news(kind: str, reason: str) -> None:
+    """That it is not is."""
+    good, bad = condition(kind, "True", reason), condition(kind, "False", "TenantUnreachable", "No answer.")
+    assert turns([], [good]) == []
+    assert turns([bad], [good]) == []
+    assert turns([good], [bad]) == [Said("Warning", "TenantUnreachable", "No answer.")]
