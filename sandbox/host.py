@@ -29,6 +29,10 @@ _SET_BY_KUBELET = (
     "vm/panic_on_oom",
 )
 _FILE_SYSTEMS = ("overlay",)
+_TRACKED = "net/netfilter/nf_conntrack_max"
+_TRACKED_PER_CORE = 32768
+_TRACKED_AT_LEAST = 131072
+"""kube-proxy's own defaults."""
 
 
 def problems(groups: cgroups.Cgroups) -> list[str]:
@@ -53,6 +57,17 @@ def prepare() -> list[str]:
     _remember(_INOTIFY)
     _sysctl(_INOTIFY).write_text(str(INOTIFY_INSTANCES))
     return [f"fs.inotify.max_user_instances is raised from {present} to {INOTIFY_INSTANCES} until `down`"]
+
+
+def prepare_for_machines() -> None:
+    """Set the connection tracking's size to what kube-proxy will ask for.
+
+    It is one size for the whole kernel that cannot be set from a network namespace, where kube-proxy would end of that.
+    """
+    wanted = max(_TRACKED_PER_CORE * (os.cpu_count() or 1), _TRACKED_AT_LEAST)
+    if int(_sysctl(_TRACKED).read_text()) != wanted:
+        _remember(_TRACKED)
+        _sysctl(_TRACKED).write_text(str(wanted))
 
 
 def restore() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from kamaji_core.testing import HttpReadiness, Server, SocketReadiness, program
 from kamaji_core.testing.server import log_tail
-from sandbox import cgroups, processes
+from sandbox import cgroups, host, processes
 from sandbox.debian import CNI_PLUGINS, container_runtime
 from sandbox.errors import SandboxError, run
 from sandbox.node import configuration
@@ -62,6 +62,7 @@ def add(name: str, *, tenant: str, namespace: str, say: Callable[[str], None]) -
         say(f"  {what} after {time.monotonic() - started:.1f} s")
 
     invitation = invite(tenant, namespace)
+    host.prepare_for_machines()
     machine = make(name)
     told(f"{name} is there")
     runtime, groups = container_runtime(), cgroups.detect()
