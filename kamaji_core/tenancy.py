@@ -50,13 +50,14 @@ class TenantState:
     Args:
         bootstrapped: whether machines find what they need to join.
         addons: whether the add-ons' objects are as wanted; None when none is turned on.
-        statuses: what each add-on that is on tells, by its key in `spec.addons`.
+        statuses: what each add-on that is on tells, by its key in `spec.addons`; empty for one that tells nothing, None
+            while nothing is known of any.
         generation: of the tenant's specification that was carried out.
     """
 
     bootstrapped: Verdict
     addons: Verdict | None = None
-    statuses: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    statuses: Mapping[str, Mapping[str, Any]] | None = field(default_factory=dict)
     generation: int = 0
 
 

@@ -74,7 +74,8 @@ async def _create(config: ClusterConfig, *, tenant: str, namespace: str, ttl: ti
 
     async with KubeClient(config) as client:
         found = await find_tenant(client, tenant, namespace)
-        inside = config_from_kubeconfig(await admin_kubeconfig(client, found, "super-admin.conf"))
+        # Whoever may write the tenant's Secrets must not have this machine run their programs.
+        inside = config_from_kubeconfig(await admin_kubeconfig(client, found, "super-admin.conf"), embedded=True)
     secret = token_secret(now=datetime.now(UTC), ttl=ttl)
     async with KubeClient(inside) as client:
         await client.create(SECRETS, secret)

@@ -111,17 +111,31 @@ def load_config(kubeconfig: str | None = None, context: str | None = None) -> Cl
     )
 
 
-def config_from_kubeconfig(content: bytes, *, context: str | None = None) -> ClusterConfig:
+def config_from_kubeconfig(content: bytes, *, context: str | None = None, embedded: bool = False) -> ClusterConfig:
     """Read a kubeconfig that is at hand; files that it names must have absolute paths.
 
     Args:
         content: YAML.
         context: which of its contexts to use instead of the current one.
+        embedded: refuse one that names files or programs. Needed for whatever others may have written: a kubeconfig
+            can have its reader run any program.
 
     Raises:
-        ConfigError: when it is no kubeconfig or its context is incomplete.
+        ConfigError: when it is no kubeconfig, its context is incomplete, or it is not embedded and should be.
     """
-    return _Kubeconfig(_parsed(content, "the kubeconfig"), "the kubeconfig").config(context)
+    document = _parsed(content, "the kubeconfig")
+    if embedded:
+        _refuse_outward(document)
+    return _Kubeconfig(document, "the kubeconfig").config(context)
+
+
+def _refuse_outward(document: dict[str, Any]) -> None:
+    for section, kind in (("clusters", "cluster"), ("users", "user")):
+        for entry in document.get(section) or []:
+            body = entry.get(kind) if isinstance(entry, dict) else None
+            for key in (*_FILE_KEYS, "exec", "auth-provider"):
+                if isinstance(body, dict) and body.get(key):
+                    raise ConfigError(f"the kubeconfig names a file or program ({key}): embed the content instead.")
 
 
 def _from_pod(directory: Path) -> ClusterConfig:

@@ -15,13 +15,7 @@ import msgspec
 
 from kamaji_core.api import labels as wire
 from kamaji_core.contracts import AppliedObject, Outcome
-from kamaji_core.kube import (
-    ApiError,
-    ConflictError,
-    ForbiddenError,
-    InvalidError,
-    NotFoundError,
-)
+from kamaji_core.kube import ApiError, ConflictError, InvalidError, NotFoundError, NotLeaderError
 from kamaji_core.soot.kinds import USUAL, Kinds, UnknownKindError
 from kamaji_core.soot.wanted import ObjectKey, Wanted, intent, is_stray, key_of, needs_write
 
@@ -35,11 +29,11 @@ OURS = f"{wire.PROJECT_LABEL}={wire.PROJECT}"
 _FIRST = frozenset({"Namespace", "CustomResourceDefinition"})
 """Kinds that others live in or are made of."""
 
-_BINDINGS = frozenset({"RoleBinding", "ClusterRoleBinding"})
-"""Kinds whose role cannot be changed, so that another one means another object."""
+_FIXED = {"RoleBinding": ("roleRef",), "ClusterRoleBinding": ("roleRef",), "Service": ("spec", "clusterIP")}
+"""Fields that cannot be changed, by kind: another value means another object."""
 
-_REFUSALS = (InvalidError, ForbiddenError, NotFoundError, ConflictError)
-"""What a server says of one object, while others may go well."""
+_NO_ANSWER = 0
+_UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +42,19 @@ class Look:
 
     Args:
         objects: what became of each wanted object.
+        left: why objects that nobody wants any more are still there, a sentence each.
         writes: how many requests changed something.
     """
 
     objects: Mapping[ObjectKey, AppliedObject] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
     writes: int = 0
 
     @property
     def waiting(self) -> tuple[str, ...]:
         """Why some objects are not as wanted, a sentence each."""
-        return tuple(one.reason for one in self.objects.values() if one.outcome is Outcome.WAITING)
+        reasons = tuple(one.reason for one in self.objects.values() if one.outcome is Outcome.WAITING)
+        return (*reasons, *self.left)
 
 
 class Applier:
@@ -85,8 +82,8 @@ class Applier:
         live = await self._list(named)
         strays = [key for key, one in live.items() if is_stray(one, wanted=key in named, settled=settled)]
         look = await self._bring(named.values(), live, listed=True)
-        removed = await _together(self._remove(key, live[key]) for key in strays)
-        return Look(objects=look.objects, writes=look.writes + sum(removed))
+        left = [reason for reason in await _together(self._remove(key, live[key]) for key in strays) if reason]
+        return Look(objects=look.objects, left=tuple(left), writes=look.writes + len(strays) - len(left))
 
     async def look_at(self, wanted: Collection[Wanted]) -> Look:
         """Bring some objects to what is wanted.
@@ -138,8 +135,14 @@ class Applier:
             answer = await self._apply(resource, intended.manifest)
         except UnknownKindError as error:
             return AppliedObject(manifest=manifest, outcome=Outcome.WAITING, reason=str(error))
-        except _REFUSALS as error:
+        except ApiError as error:
+            if error.status in {_NO_ANSWER, _UNAUTHORIZED}:
+                raise
+            # What is answered about one object, by a webhook of the tenant's for instance, is that object's trouble.
             return AppliedObject(manifest=manifest, outcome=Outcome.WAITING, reason=str(error), live=live)
+        except (LookupError, TypeError, ValueError) as error:
+            reason = f"{one.key} cannot be used as it is wanted ({type(error).__name__}): report it to its authors."
+            return AppliedObject(manifest=manifest, outcome=Outcome.WAITING, reason=reason, live=live)
         return AppliedObject(manifest=manifest, outcome=Outcome.APPLIED, live=answer)
 
     async def _read(self, resource: Resource, key: ObjectKey) -> dict[str, Any] | None:
@@ -152,20 +155,35 @@ class Applier:
         try:
             return await self._client.apply(resource, manifest, field_manager=wire.FIELD_OWNER)
         except InvalidError:
-            if resource.kind not in _BINDINGS:
+            live = await self._read(resource, key_of(manifest))
+            if live is None or not _differs_for_good(manifest, live):
                 raise
-        metadata = manifest["metadata"]
+        metadata = live["metadata"]
         with contextlib.suppress(NotFoundError):
-            await self._client.delete(resource, metadata["name"], metadata.get("namespace"))
+            await self._client.delete(resource, metadata["name"], metadata.get("namespace"), uid=metadata["uid"])
         return await self._client.apply(resource, manifest, field_manager=wire.FIELD_OWNER)
 
-    async def _remove(self, key: ObjectKey, live: Mapping[str, Any]) -> bool:
+    async def _remove(self, key: ObjectKey, live: Mapping[str, Any]) -> str:
+        """Remove what nobody wants any more; gives why it is still there, empty when it is not."""
         resource = await self._kinds.resource(key.api_version, key.kind)
         try:
             await self._client.delete(resource, key.name, key.namespace or None, uid=live["metadata"]["uid"])
-        except (NotFoundError, ConflictError):  # somebody was quicker
-            return False
-        return True
+        except (NotFoundError, ConflictError):
+            return ""  # somebody was quicker
+        except ApiError as error:
+            if error.status in {_NO_ANSWER, _UNAUTHORIZED}:
+                raise
+            return str(error)
+        return ""
+
+
+def _differs_for_good(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Whether a field that cannot be changed has another value."""
+    wanted: Any = manifest
+    there: Any = live
+    for name in _FIXED.get(manifest["kind"], ()):
+        wanted, there = (wanted or {}).get(name), (there or {}).get(name)
+    return wanted is not None and wanted != there
 
 
 async def _together(calls: Iterable[Any]) -> list[Any]:
@@ -173,14 +191,9 @@ async def _together(calls: Iterable[Any]) -> list[Any]:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(call) for call in calls]
-    except* ApiError as errors:
-        raise _first(errors) from None
+    except* (ApiError, NotLeaderError) as errors:
+        error: BaseException = errors
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None
     return [task.result() for task in tasks]
-
-
-def _first(errors: BaseExceptionGroup[ApiError]) -> ApiError:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, ApiError)  # noqa: S101 - that is what was caught
-    return error

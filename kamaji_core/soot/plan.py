@@ -106,7 +106,8 @@ def plan(
 def _plan_addons(view: TenantView, addons: Mapping[str, Addon]) -> tuple[AddonPlan, ...]:
     spec: Mapping[str, Any] = view.spec.get("addons") or {}
     planned = [one for addon in addons.values() if (one := _plan_addon(view, spec, addon)) is not None]
-    asked = [key for key in (*spec, *(spec.get(EXTRA) or ())) if key != EXTRA]
+    named = {key: value for key, value in spec.items() if key != EXTRA} | dict(spec.get(EXTRA) or {})
+    asked = [key for key, value in named.items() if value is not None]
     brought = {addon.SPEC_KEY for addon in addons.values()}
     missing = [AddonPlan(key=key, problem=_missing(key, brought)) for key in asked if key not in brought]
     return (*planned, *missing)
@@ -119,6 +120,7 @@ def _plan_addon(view: TenantView, spec: Mapping[str, Any], addon: Addon) -> Addo
             return None
         objects = addon.tenant_objects(view, config, Material())
         wanted = tuple(Wanted(owner=addon.NAME, object=one) for one in objects)
+        _ = {one.key for one in wanted}  # each must say which object it is
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, config=config, objects=wanted)
     except ConfigurationError as error:
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=str(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -37,25 +36,28 @@ def state_of(plan: Plan, look: Look) -> TenantState:
         status, verdict = _addon(addon, look)
         statuses[addon.key] = status
         verdicts.append(verdict)
+    if look.left:
+        sentence = f"What is not wanted any more could not be removed. {' '.join(look.left[:TOLD])}"
+        verdicts.append(Verdict(ok=False, reason=TenantReason.OBJECTS_REFUSED, sentence=sentence))
     return TenantState(
         bootstrapped=_bootstrapped(plan, look),
-        addons=_united(plan, verdicts),
+        addons=_united(verdicts),
         statuses=statuses,
         generation=plan.generation,
     )
 
 
-def unreachable(sentence: str, before: TenantState | None) -> TenantState:
+def unreachable(sentence: str, plan: Plan) -> TenantState:
     """Tell that the cluster cannot be worked in.
 
     Args:
         sentence: why.
-        before: what was known.
+        plan: what is wanted there.
     """
     verdict = Verdict(ok=False, reason=TenantReason.TENANT_UNREACHABLE, sentence=sentence)
-    if before is None:
-        return TenantState(bootstrapped=verdict)
-    return replace(before, bootstrapped=verdict, addons=before.addons and verdict)
+    return TenantState(
+        bootstrapped=verdict, addons=verdict if plan.addons else None, statuses=None, generation=plan.generation
+    )
 
 
 def _bootstrapped(plan: Plan, look: Look) -> Verdict:
@@ -110,8 +112,8 @@ def _reasons(wanted: tuple[Wanted, ...], look: Look) -> list[str]:
     return [reason for one in wanted if one.key in look.objects and (reason := look.objects[one.key].reason)]
 
 
-def _united(plan: Plan, verdicts: list[Verdict]) -> Verdict | None:
-    if not plan.addons:
+def _united(verdicts: list[Verdict]) -> Verdict | None:
+    if not verdicts:
         return None
     bad = [one for one in verdicts if not one.ok]
     if bad:

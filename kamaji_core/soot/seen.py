@@ -52,13 +52,21 @@ class Seen:
     @property
     def way(self) -> str:
         """Changes with the way into the cluster: its address and the credentials."""
-        return "|".join((self.address, self.secret.name, self.secret_key, self.secret.digests.get(self.secret_key, "")))
+        digest = self.secret.digests.get(self.secret_key, "")
+        return "|".join(
+            (self.address, self.secret.name, self.secret_key, digest, self.ca_cert.decode(errors="replace"))
+        )
 
     @property
     def wish(self) -> tuple[Any, ...]:
         """Changes with what the cluster should hold."""
         metadata = self.tenant.metadata
-        return metadata.uid, metadata.generation, self.node_endpoint, self.ca_cert
+        return metadata.uid, metadata.generation, self.version, self.node_endpoint, self.ca_cert
+
+    @property
+    def version(self) -> str:
+        """The version that runs: what is asked for may be refused, or wait for its turn."""
+        return self.tenant.status.kubernetes_resources.version.version or self.tenant.spec.kubernetes.version
 
 
 def see(key: TenantKey, caches: Caches) -> Seen | None:

@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from kamaji_core.kube import ApiError, Backoff, ConfigError, Informer, KubeClient, Supervisor, UnreachableError
+from kamaji_core.kube import (
+    ApiError,
+    Backoff,
+    ConfigError,
+    Informer,
+    KubeClient,
+    NotLeaderError,
+    Supervisor,
+    UnreachableError,
+)
 from kamaji_core.soot.apply import OURS, Applier, Look
 from kamaji_core.soot.kinds import Kinds, UnknownKindError
 from kamaji_core.soot.report import state_of, unreachable
@@ -38,6 +47,15 @@ log = structlog.get_logger()
 LOOK_SECONDS = 600.0
 """Between two looks at everything."""
 
+FIRST_WAIT, LONGEST_WAIT = 0.25, 60.0
+"""Seconds before an object is put back the next time, after the first and after many times in a row."""
+
+CALM_SECONDS = 120.0
+"""After so long the next time is the first again."""
+
+TURN_SECONDS = 1.0
+"""That one session can keep others from beginning their look."""
+
 MOST_WATCHES = 4
 """Watches, and with them connections, of one tenant."""
 
@@ -45,8 +63,8 @@ PROBE_LIMIT = 5.0
 LOOK_LIMIT = 30.0
 """Seconds that a server may take to say that it is ready, and for one look."""
 
-TOLD_AFTER = 2
-"""Failures in a row before the tenant's conditions tell of them: the first is often just a server that starts."""
+TOLD_AFTER = 5.0
+"""Seconds of failing before the tenant's conditions tell of it: at first it is often just a server that starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +96,7 @@ class TenantSession:
         tell: takes what is known of the cluster.
         turns: bounds how many sessions look at everything at once.
         look_seconds: between two looks at everything.
+        told_after: seconds of failing before it is told.
     """
 
     def __init__(
@@ -89,35 +108,43 @@ class TenantSession:
         tell: Callable[[TenantState], None],
         turns: asyncio.Semaphore,
         look_seconds: float = LOOK_SECONDS,
+        told_after: float = TOLD_AFTER,
     ) -> None:
         self._connect = connect
         self._digest = digest
         self._plan = plan
-        self._tell = tell
+        self._take = tell
         self._turns = turns
         self._look_seconds = look_seconds
+        self._told_after = told_after
         self._backoff = Backoff(first=0.5, longest=30.0)
         self._refusals = Backoff(first=1.0, longest=300.0)
         self._woken = asyncio.Event()
         self._poked = False
         self._changed: set[ObjectKey] = set()
-        self._state: TenantState | None = None
+        self._failing_since: float | None = None
+        self._closed = False
+        self._patience = _Patience()
 
     def poke(self) -> None:
         """Have the specification, the address and the credentials looked at again."""
         self._poked = True
         self._woken.set()
 
+    def close(self) -> None:
+        """Tell nothing and begin nothing any more; whoever runs it cancels it besides."""
+        self._closed = True
+
     async def run(self) -> None:
-        """Keep the cluster right until cancelled."""
-        while True:
+        """Keep the cluster right until closed or cancelled."""
+        while not self._closed:
             try:
                 target = await self._connect()
                 async with target.connections:
                     await self._follow(target)
             except _TargetChangedError:
                 self._backoff.reset()
-            except (ApiError, ConfigError) as error:
+            except (ApiError, ConfigError, NotLeaderError) as error:
                 await self._fail(str(error))
             except Exception as error:  # an answer that makes no sense, for instance
                 log.exception("the session failed")
@@ -125,12 +152,17 @@ class TenantSession:
 
     async def _fail(self, sentence: str) -> None:
         """Tell why it cannot work, and wait longer each time."""
-        pause = self._backoff.next()
+        pause, now = self._backoff.next(), asyncio.get_running_loop().time()
         log.info("cannot work in the tenant's cluster", error=sentence, pause=round(pause, 1))
-        if self._backoff.failures >= TOLD_AFTER:
-            self._state = unreachable(sentence, self._state)
-            self._tell(self._state)
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        if now - self._failing_since >= self._told_after:
+            with contextlib.suppress(ConfigError):  # there is nothing to connect to any more
+                self._tell(unreachable(sentence, self._plan()))
         await self._wait(pause)
+
+    def _tell(self, state: TenantState) -> None:
+        if not self._closed:
+            self._take(state)
 
     async def _follow(self, target: Target) -> None:
         await target.client.raw("/readyz", PROBE_LIMIT)
@@ -142,40 +174,56 @@ class TenantSession:
 
     async def _look(self, target: Target, eyes: _Eyes) -> float:
         """Bring everything to what is wanted; gives the seconds until the next time."""
+        if self._digest() != target.digest:
+            raise _TargetChangedError
         self._poked = False
         self._woken.clear()
         plan, applier = self._plan(), Applier(target.client)
-        async with self._turns, _limit(LOOK_LIMIT):
+        async with self._turn(), _limit(LOOK_LIMIT):
             look = await applier.look_at_all(plan.objects, settled=plan.settled)
             await eyes.open(plan.objects)
         eyes.forget()
         eyes.remember(look)
         self._note_writes(look)
-        self._state = state_of(plan, look)
-        self._tell(self._state)
+        self._tell(state_of(plan, look))
         self._backoff.reset()
+        self._failing_since = None
         if look.waiting:
             return self._refusals.next()
         self._refusals.reset()
         return self._look_seconds * random.uniform(0.8, 1.0)  # noqa: S311 - spreads load, protects nothing
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, which is over soon even where the server is slow: it spreads load and nothing else."""
+        await self._turns.acquire()
+        over = contextlib.ExitStack()
+        over.callback(self._turns.release)
+        timer = asyncio.get_running_loop().call_later(TURN_SECONDS, over.close)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            over.close()
 
     async def _listen(self, target: Target, eyes: _Eyes, seconds: float) -> None:
         """Put back what is seen to have changed, until it is time to look at everything."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while (left := until - loop.time()) > 0:
-            await self._wait(left)
+            due = self._patience.due(self._changed)
+            if not due:
+                await self._wait(min(left, self._patience.seconds(self._changed)))
             if self._poked:
-                if self._digest() != target.digest:
-                    raise _TargetChangedError
                 return
-            if await self._put_back(target, eyes):
+            if due and await self._put_back(target, eyes, due):
                 return
 
-    async def _put_back(self, target: Target, eyes: _Eyes) -> bool:
-        """Put back the objects that changed; tells whether something was refused, which a look at everything tells."""
-        changed, self._changed = self._changed, set()
-        wanted = [one for one in self._plan().objects if one.key in changed] if changed else []
+    async def _put_back(self, target: Target, eyes: _Eyes, changed: set[ObjectKey]) -> bool:
+        """Put objects back that changed; tells whether something was refused, which a look at everything tells."""
+        self._changed -= changed
+        self._patience.note(changed)
+        wanted = [one for one in self._plan().objects if one.key in changed]
         async with _limit(LOOK_LIMIT):
             look = await Applier(target.client).look_at(wanted)
         eyes.remember(look)
@@ -197,6 +245,31 @@ class TenantSession:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
         self._woken.clear()
+
+
+class _Patience:
+    """How long an object waits to be put back: the longer, the more often it had to be lately."""
+
+    def __init__(self) -> None:
+        self._known: dict[ObjectKey, tuple[int, float]] = {}  # how often in a row, and not before when
+
+    def due(self, keys: Iterable[ObjectKey]) -> set[ObjectKey]:
+        """Which of them may be put back now."""
+        now = asyncio.get_running_loop().time()
+        return {key for key in keys if self._known.get(key, (0, now))[1] <= now}
+
+    def seconds(self, keys: Iterable[ObjectKey]) -> float:
+        """Until the first of them may be; endless without any."""
+        now = asyncio.get_running_loop().time()
+        return min((max(self._known.get(key, (0, now))[1] - now, 0.0) for key in keys), default=float("inf"))
+
+    def note(self, keys: Iterable[ObjectKey]) -> None:
+        """They are put back now."""
+        now = asyncio.get_running_loop().time()
+        for key in keys:
+            times, before = self._known.get(key, (-1, now))
+            times = times + 1 if now - before < CALM_SECONDS else 0
+            self._known[key] = (times, now + min(FIRST_WAIT * 2**times, LONGEST_WAIT))
 
 
 class _Eyes:

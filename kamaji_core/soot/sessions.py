@@ -12,8 +12,10 @@ import binascii
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
+from kamaji_core.api.versions import VersionError
 from kamaji_core.kube import (
     SECRETS,
     ClusterConfig,
@@ -30,6 +32,7 @@ from kamaji_core.soot.session import LOOK_SECONDS, Target, TenantSession
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.contracts import Addon
     from kamaji_core.tenancy import Tenancy, TenantKey
 
@@ -37,6 +40,9 @@ log = structlog.get_logger()
 
 AT_ONCE = 8
 """Sessions that look at everything at a time."""
+
+END_LIMIT = 10.0
+"""Seconds that sessions have to end."""
 
 
 class _GoneError(ConfigError):
@@ -100,7 +106,7 @@ class Sessions:
         """End all sessions."""
         running = [self._end(key, one) for key, one in list(self._running.items())]
         if running:
-            await asyncio.wait(running)
+            await asyncio.wait(running, timeout=END_LIMIT)
 
     def _begin(self, key: TenantKey, seen: Seen) -> None:
         session = TenantSession(
@@ -120,6 +126,7 @@ class Sessions:
 
     def _end(self, key: TenantKey, running: _Running) -> asyncio.Task[None]:
         self._running.pop(key, None)
+        running.session.close()
         self._tenancy.tell(key, None)
         running.task.cancel()
         return running.task
@@ -132,8 +139,12 @@ class Sessions:
 
     def _plan(self, key: TenantKey) -> Plan:
         seen = self._seen(key)
-        view = tenant_view(seen.tenant, endpoint=seen.node_endpoint, ca_cert=seen.ca_cert, secret_names={})
-        return plan(seen.tenant, view, endpoint=seen.node_endpoint, ca_cert=seen.ca_cert, addons=self._addons)
+        tenant = _as_it_runs(seen)
+        try:
+            view = tenant_view(tenant, endpoint=seen.node_endpoint, ca_cert=seen.ca_cert, secret_names={})
+        except VersionError as error:
+            return Plan(bootstrap_problem=str(error), generation=tenant.metadata.generation)
+        return plan(tenant, view, endpoint=seen.node_endpoint, ca_cert=seen.ca_cert, addons=self._addons)
 
     async def _connect(self, key: TenantKey) -> Target:
         seen = self._seen(key)
@@ -144,6 +155,13 @@ class Sessions:
         return Target(client=client, connections=connections, digest=seen.way)
 
 
+def _as_it_runs(seen: Seen) -> TenantControlPlane:
+    """The tenant with the version that its API server has."""
+    spec = seen.tenant.spec
+    kubernetes = msgspec.structs.replace(spec.kubernetes, version=seen.version)
+    return msgspec.structs.replace(seen.tenant, spec=msgspec.structs.replace(spec, kubernetes=kubernetes))
+
+
 def _config(seen: Seen, content: str | None) -> ClusterConfig:
     """Read the administrator's kubeconfig, for the address inside the management cluster."""
     if content is None:
@@ -151,7 +169,7 @@ def _config(seen: Seen, content: str | None) -> ClusterConfig:
             f"The Secret {seen.secret.name} has no key {seen.secret_key!r}: correct the annotation that names it."
         )
     try:
-        config = config_from_kubeconfig(base64.b64decode(content, validate=True))
+        config = config_from_kubeconfig(base64.b64decode(content, validate=True), embedded=True)
     except binascii.Error:
         raise ConfigError(f"The key {seen.secret_key!r} of the Secret {seen.secret.name} is no base64.") from None
     name, namespace = seen.tenant.metadata.name, seen.tenant.metadata.namespace

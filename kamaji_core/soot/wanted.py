@@ -1,7 +1,7 @@
 """One object wanted in a tenant's cluster, and what of it is ours to write: pure.
 
-Users may take some fields over (`yield_fields`): as soon as another field manager owns one, it is left out of what is
-applied, so that the server leaves it to them.
+Users may take some fields over (`yield_fields`): as soon as another field manager owns something at such a path, we
+apply there only what we still own, as it is, so that the server leaves the rest to them and takes nothing away.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kamaji_core.api import labels as wire
 from kamaji_core.kube import differences
-from kamaji_core.kube.ownership import owned_element
+from kamaji_core.kube.meaning import element_with
+from kamaji_core.kube.ownership import ATOMIC, Owned, applied_fields, owned_element, parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +90,7 @@ def intent(one: Wanted, live: Mapping[str, Any] | None) -> Intent:
         }
     yielded = tuple(path for path in one.object.yield_fields if live and _is_others(live, path))
     for path in yielded:
-        _leave_out(manifest, _parts(path))
+        _leave(manifest, live or {}, _parts(path))
     return Intent(manifest=manifest, yielded=yielded)
 
 
@@ -127,7 +128,7 @@ def _is_others(live: Mapping[str, Any], path: str) -> bool:
             continue
         owned: Any = entry.get("fieldsV1") or {}
         for part in _parts(path):
-            owned = owned.get(f"f:{part}") if isinstance(part, str) else owned_element(owned, part)
+            owned = _owned(owned, part)
             if owned is None:
                 break
         else:
@@ -135,15 +136,43 @@ def _is_others(live: Mapping[str, Any], path: str) -> bool:
     return False
 
 
-def _leave_out(manifest: dict[str, Any], parts: tuple[_Part, ...]) -> None:
-    *way, last = parts
+def _leave(manifest: dict[str, Any], live: Mapping[str, Any], path: tuple[_Part, ...]) -> None:
+    """Put in place of what is wanted at a path what is there and ours; nothing where nothing is."""
+    *way, last = path
     place: Any = manifest
+    there: Any = live
+    owned: Owned | None = applied_fields(dict(live), wire.FIELD_OWNER)
     for part in way:
-        if isinstance(part, str):
-            place = place.get(part) if isinstance(place, dict) else None
-        else:
-            place = next((one for one in place or () if part.items() <= one.items()), None)
-        if place is None:
-            return
-    if isinstance(last, str) and isinstance(place, dict):
-        place.pop(last, None)
+        place, there, owned = _inner(place, part), _inner(there, part), _owned(owned, part)
+    if not isinstance(last, str) or not isinstance(place, dict):
+        return
+    place.pop(last, None)
+    ours, value = _owned(owned, last), _inner(there, last)
+    if ours is not None and value is not None:
+        place[last] = _of_ours(value, ours)
+
+
+def _inner(place: Any, part: _Part) -> Any:
+    if isinstance(part, str):
+        return place.get(part) if isinstance(place, dict) else None
+    return next((one for one in place or () if part.items() <= one.items()), None)
+
+
+def _owned(owned: Owned | None, part: _Part) -> Owned | None:
+    return (owned or {}).get(f"f:{part}") if isinstance(part, str) else owned_element(owned, part)
+
+
+def _of_ours(value: Any, owned: Owned) -> Any:
+    """Give of a live value what is owned."""
+    if owned == ATOMIC:
+        return value
+    if isinstance(value, dict):
+        fields = (part for part in parts(owned) if part.is_field and part.name in value)
+        return {part.name: _of_ours(value[part.name], part.inner) for part in fields}
+    elements: list[Any] = []
+    for part in parts(owned):
+        if part.selector is None:
+            elements.append(part.value)
+        elif (index := element_with(value, part.selector)) is not None:
+            elements.append({**part.selector, **_of_ours(value[index], part.inner)})
+    return elements

@@ -352,19 +352,20 @@ class _StatusWriter:
         return resources
 
     def addons(self) -> dict[str, Any]:
-        """`status.addons`; one that was turned off says so, those of other plugins go."""
+        """`status.addons`: one that was turned off says so, those of other plugins go, one that tells nothing stays."""
         present, inside = self._at("addons"), self._facts.inside
-        if inside is None:
+        if inside is None or inside.statuses is None:
             return present
+        others = dict(present.pop("extra", {}))
         extra = self._facts.tenant.spec.addons.extra
-        off = {name: self._dated(f"addons.{name}", {"enabled": False}) for name in present if name != "extra"}
-        on = {
-            name: self._dated(f"addons.{name}", dict(status))
-            for name, status in inside.statuses.items()
-            if name not in extra
-        }
-        others = {name: dict(status) for name, status in inside.statuses.items() if name in extra}
-        return {**off, **on, **({"extra": others} if others else {})}
+        written = {name: self._dated(f"addons.{name}", {"enabled": False}) for name in present}
+        for name, status in inside.statuses.items():
+            if name not in extra:
+                told = self._dated(f"addons.{name}", dict(status)) if status else present.get(name)
+                written |= {name: told} if told else {}
+        kept = {name: dict(status) or others.get(name) for name, status in inside.statuses.items() if name in extra}
+        kept = {name: status for name, status in kept.items() if status}
+        return {**written, **({"extra": kept} if kept else {})}
 
     def _dated(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
         present = self._at(path)

@@ -90,7 +90,7 @@ def _patched(configuration: dict[str, Any], patch: JSONPatch, number: int) -> di
     try:
         operation = _fitted(configuration, patch)
         result = jsonpatch.apply_patch(configuration, [operation] if operation else [])
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, LookupError, TypeError) as error:
         raise KubeletPatchError(number, patch, str(error)) from None
     if not isinstance(result, dict):
         raise KubeletPatchError(number, patch, "it leaves no object")

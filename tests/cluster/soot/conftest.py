@@ -63,6 +63,7 @@ class Course:
             tell=self.states.append,
             turns=asyncio.Semaphore(4),
             look_seconds=3600,
+            told_after=0.2,
         )
 
     @property

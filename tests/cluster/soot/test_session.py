@@ -8,15 +8,30 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kamaji_addon_coredns import CoreDNS
-from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, KubeClient, NotFoundError, config_from_kubeconfig
+from kamaji_core.kube import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    KubeClient,
+    NotFoundError,
+    Resource,
+    ServerError,
+    config_from_kubeconfig,
+)
 from kamaji_core.soot.kinds import CLUSTER_ROLE_BINDINGS
-from kamaji_core.testing import Drop, FaultProxy, Refuse
+from kamaji_core.testing import Drop, FaultProxy, Refuse, free_port
 
 if TYPE_CHECKING:
     from kamaji_core.testing import ApiServer
 
 pytestmark = pytest.mark.real
 ADDONS = {"coreDNS": {}, "kubeProxy": {}}
+WEBHOOKS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
 
 
 async def exists(client: KubeClient, resource: Any, name: str, namespace: str | None = "kube-system") -> bool:
@@ -212,3 +227,78 @@ async def test_watches_that_were_cut_still_see(
         await client.delete(CONFIG_MAPS, "kubelet-config", "kube-system")
         proxy.clear()
         await until(lambda: exists(client, CONFIG_MAPS, "kubelet-config"), "it to be back")
+
+
+async def test_a_part_that_was_taken_over_takes_nothing_else_along(follow: Any, until: Any, client: KubeClient) -> None:
+    """Whoever raises the memory's limit keeps that, and what we asked for beside it stays."""
+    async with follow(addons=ADDONS):
+        container = {"name": "coredns", "resources": {"limits": {"memory": "300Mi"}}}
+        patch = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        await client.apply(
+            DEPLOYMENTS,
+            {"metadata": {"name": "coredns", "namespace": "kube-system"}, **patch},
+            field_manager="administrator",
+        )
+        await client.merge_patch(DEPLOYMENTS, "coredns", {"metadata": {"labels": {"k8s-app": None}}}, "kube-system")
+
+        async def is_back() -> bool:
+            return "k8s-app" in (await client.get(DEPLOYMENTS, "coredns", "kube-system"))["metadata"]["labels"]
+
+        await client.merge_patch(DEPLOYMENTS, "coredns", {"spec": {"minReadySeconds": 1}}, "kube-system")
+        await until(is_back, "our label to be back")
+    async with follow(addons=ADDONS) as course:
+        assert course.writes == []
+    live = await client.get(DEPLOYMENTS, "coredns", "kube-system")
+    resources = live["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert resources == {"limits": {"memory": "300Mi"}, "requests": {"cpu": "100m", "memory": "70Mi"}}
+    await client.delete(DEPLOYMENTS, "coredns", "kube-system")
+
+
+async def test_what_the_tenants_own_webhook_refuses_is_that_objects_trouble(
+    follow: Any, until: Any, client: KubeClient
+) -> None:
+    """All else is made, the condition says what is refused, and it heals without a restart."""
+    webhook = {
+        "metadata": {"name": "nobody-home"},
+        "webhooks": [
+            {
+                "name": "nobody.home.example",
+                "admissionReviewVersions": ["v1"],
+                "sideEffects": "None",
+                "failurePolicy": "Fail",
+                "timeoutSeconds": 1,
+                "clientConfig": {"url": f"https://127.0.0.1:{free_port()}/"},
+                "rules": [
+                    {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["*"], "resources": ["deployments"]}
+                ],
+            }
+        ],
+    }
+    async with follow() as course:
+        await client.create(WEBHOOKS, webhook)
+        try:
+            # The server takes a moment to ask it.
+            await until(lambda: refuses(client), "the webhook to be asked")
+            course.change(addons=ADDONS)
+            await until(lambda: course.state.addons is not None, "the add-ons to be looked at")
+            assert course.state.bootstrapped.ok
+            assert (course.state.addons.ok, course.state.addons.reason) == (False, "ObjectsRefused")
+            assert "nobody.home.example" in course.state.addons.sentence
+            assert await exists(client, CONFIG_MAPS, "kube-proxy")
+            assert not await exists(client, DEPLOYMENTS, "coredns")
+        finally:
+            await client.delete(WEBHOOKS, "nobody-home")
+        await until(lambda: course.state.addons.ok, "it to heal")
+
+
+async def refuses(client: KubeClient) -> bool:
+    """Whether a Deployment cannot be made."""
+    pods = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": pods}
+    try:
+        await client.create(
+            DEPLOYMENTS, {"metadata": {"name": "probe", "namespace": "kube-system"}, "spec": spec}, dry_run=True
+        )
+    except ServerError:
+        return True
+    return False

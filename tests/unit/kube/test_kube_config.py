@@ -203,3 +203,20 @@ def test_a_token_file_that_vanishes(tmp_path: Path) -> None:
     file.unlink()
     config.forget_token()
     assert config.current_token() == "one"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("users", "exec", {"command": "true", "apiVersion": "client.authentication.k8s.io/v1"}),
+        ("users", "auth-provider", {"name": "any"}),
+        ("users", "tokenFile", "/etc/hostname"),
+        ("users", "client-key", "/etc/hostname"),
+        ("clusters", "certificate-authority", "/etc/hostname"),
+    ],
+)
+def test_a_strangers_kubeconfig_reaches_nothing(section: str, key: str, value: Any) -> None:
+    """Where only embedded ones are read, neither a program runs nor a file is read, of any entry."""
+    found = document(**{section.removesuffix("s"): {key: value}})
+    with pytest.raises(ConfigError, match=rf"names a file or program \({key}\): embed the content instead"):
+        config_from_kubeconfig(yaml.safe_dump(found).encode(), embedded=True)

@@ -265,3 +265,19 @@ def test_somebody_elses_conditions_stay(course: Any) -> None:
     course.facts = replace(course.facts, tenant=msgspec.structs.replace(tenant, status=status))
     knows(course)
     assert reasons(course)["example.org/Seen"] == ("True", "Seen")
+
+
+def test_an_addon_that_tells_nothing_keeps_its_last_word(course: Any) -> None:
+    """One that is missing or fails, or a cluster that cannot be reached: the status can always be written."""
+    course.settle()
+    trouble = Verdict(ok=False, reason="AddonMissing", sentence="No installed plugin brings it.")
+    knows(course, addons=trouble, statuses={"coreDNS": {}})
+    assert written(course) is not None
+    assert written(course) is None
+    knows(course, addons=APPLIED, statuses={"coreDNS": {"enabled": True}})
+    written(course)
+    knows(course, addons=trouble, statuses={"coreDNS": {}})
+    written(course)
+    assert course.facts.tenant.status.addons.core_dns.enabled
+    knows(course, addons=trouble, statuses=None)
+    assert written(course) is None
