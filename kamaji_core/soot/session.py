@@ -59,6 +59,9 @@ TURN_SECONDS = 1.0
 MOST_WATCHES = 4
 """Watches, and with them connections, of one tenant."""
 
+PROBE_SECONDS = 60.0
+"""Without anything to do, after which the server is asked whether it is ready: its watches do not tell."""
+
 PROBE_LIMIT = 5.0
 LOOK_LIMIT = 30.0
 """Seconds that a server may take to say that it is ready, and for one look."""
@@ -96,6 +99,7 @@ class TenantSession:
         tell: takes what is known of the cluster.
         turns: bounds how many sessions look at everything at once.
         look_seconds: between two looks at everything.
+        probe_seconds: without anything to do, after which the server is asked whether it is ready.
         told_after: seconds of failing before it is told.
     """
 
@@ -108,6 +112,7 @@ class TenantSession:
         tell: Callable[[TenantState], None],
         turns: asyncio.Semaphore,
         look_seconds: float = LOOK_SECONDS,
+        probe_seconds: float = PROBE_SECONDS,
         told_after: float = TOLD_AFTER,
     ) -> None:
         self._connect = connect
@@ -116,6 +121,7 @@ class TenantSession:
         self._take = tell
         self._turns = turns
         self._look_seconds = look_seconds
+        self._probe_seconds = probe_seconds
         self._told_after = told_after
         self._backoff = Backoff(first=0.5, longest=30.0)
         self._refusals = Backoff(first=1.0, longest=300.0)
@@ -212,8 +218,8 @@ class TenantSession:
         until = loop.time() + seconds
         while (left := until - loop.time()) > 0:
             due = self._patience.due(self._changed)
-            if not due:
-                await self._wait(min(left, self._patience.seconds(self._changed)))
+            if not due and not await self._wait(min(left, self._probe_seconds, self._patience.seconds(self._changed))):
+                await target.client.raw("/readyz", PROBE_LIMIT)
             if self._poked:
                 return
             if due and await self._put_back(target, eyes, due):
@@ -239,12 +245,14 @@ class TenantSession:
         self._changed.add(key)
         self._woken.set()
 
-    async def _wait(self, seconds: float) -> None:
-        """Wait until woken, but no longer than that."""
+    async def _wait(self, seconds: float) -> bool:
+        """Wait until woken, but no longer than that; tells whether it was."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
+        woken = self._woken.is_set()
         self._woken.clear()
+        return woken
 
 
 class _Patience:

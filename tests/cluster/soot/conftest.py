@@ -63,6 +63,7 @@ class Course:
             tell=self.states.append,
             turns=asyncio.Semaphore(4),
             look_seconds=3600,
+            probe_seconds=1,
             told_after=0.2,
         )
 

@@ -302,3 +302,16 @@ async def refuses(client: KubeClient) -> bool:
     except ServerError:
         return True
     return False
+
+
+async def test_a_server_that_goes_bad_is_told_without_anything_to_do(
+    follow: Any, until: Any, tenant_server: ApiServer
+) -> None:
+    """Its watches only fall silent; that it does not answer any more is found by asking, and heals."""
+    async with FaultProxy(tenant_server.kubeconfig) as proxy, follow(proxy.config) as course:
+        assert course.state.bootstrapped.ok
+        proxy.add(Refuse(500, "InternalError"))
+        await until(lambda: not course.state.bootstrapped.ok, "it to be told")
+        assert course.state.bootstrapped.reason == "TenantUnreachable"
+        proxy.clear()
+        await until(lambda: course.state.bootstrapped.ok, "it to heal")
