@@ -32,6 +32,7 @@ from kamaji_core.testing.ports import free_port
 from kamaji_core.testing.process import ServerProcess, ServerStartError
 from kamaji_core.testing.programs import ProgramMissingError, program, programs_directory
 from kamaji_core.testing.server import HttpReadiness, Readiness, Server, SocketReadiness
+from kamaji_core.testing.waiting import until
 
 __all__ = [
     "ApiServer",
@@ -68,6 +69,7 @@ __all__ = [
     "kube_scheduler",
     "program",
     "programs_directory",
+    "until",
     "write_key_pair",
     "write_private",
 ]

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import re
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,6 +42,7 @@ from kamaji_core.testing import (
     free_port,
     kube_controller_manager,
     program,
+    until,
     write_key_pair,
     write_private,
 )
@@ -50,11 +50,11 @@ from sandbox import places
 from sandbox.store import etcdctl
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from kamaji_core.kube import Answer
 
-LIMIT_SECONDS = 30.0
 READY = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
 
 
@@ -196,25 +196,6 @@ class Cluster:
 def until_fixture() -> Callable[..., Awaitable[None]]:
     """Wait for a condition, but not for ever."""
     return until
-
-
-async def until(condition: Callable[[], Any], what: str, task: asyncio.Task[Any] | None = None) -> None:
-    """Wait for a condition, plain or awaitable, but not for ever."""
-    async with asyncio.timeout(LIMIT_SECONDS) as limit:
-        try:
-            while True:
-                if task is not None and task.done():
-                    task.result()
-                outcome = condition()
-                if isinstance(outcome, Awaitable):
-                    outcome = await outcome
-                if outcome:
-                    return
-                await asyncio.sleep(0.02)
-        except TimeoutError:
-            if limit.expired():
-                pytest.fail(f"waited {LIMIT_SECONDS:.0f} s in vain for {what}")
-            raise
 
 
 @pytest.fixture(scope="session")

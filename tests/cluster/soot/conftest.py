@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +16,14 @@ from kamaji_core.plugins import load_plugins
 from kamaji_core.render import tenant_view
 from kamaji_core.soot.plan import Plan, plan
 from kamaji_core.soot.session import Target, TenantSession
-from kamaji_core.testing import ApiServer
+from kamaji_core.testing import ApiServer, until
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from kamaji_core.kube import Answer
     from kamaji_core.tenancy import TenantState
-
-LIMIT_SECONDS = 20.0
 
 
 class CountingTransport:
@@ -146,22 +144,3 @@ def follow(tenant_server: ApiServer) -> Callable[..., AbstractAsyncContextManage
 def until_fixture() -> Callable[..., Awaitable[None]]:
     """Wait for a condition, but not for ever."""
     return until
-
-
-async def until(condition: Callable[[], Any], what: str, task: asyncio.Task[Any] | None = None) -> None:
-    """Wait for a condition, plain or awaitable, but not for ever."""
-    async with asyncio.timeout(LIMIT_SECONDS) as limit:
-        try:
-            while True:
-                if task is not None and task.done():
-                    task.result()
-                outcome = condition()
-                if isinstance(outcome, Awaitable):
-                    outcome = await outcome
-                if outcome:
-                    return
-                await asyncio.sleep(0.02)
-        except TimeoutError:
-            if limit.expired():
-                pytest.fail(f"waited {LIMIT_SECONDS:.0f} s in vain for {what}")
-            raise
