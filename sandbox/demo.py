@@ -1,4 +1,4 @@
-"""`make demo`: from nothing to a tenant's control plane that answers, with a line for each step and its time.
+"""`make demo`: from nothing to a tenant whose machine runs a pod, with a line for each step and its time.
 
 It does what a user would do, with the tools a user would use: `kubectl apply` of the definitions and of the two
 examples, then a look at the conditions. Running it again on a sandbox that is up shows the same.
@@ -19,6 +19,9 @@ import click
 import kamaji_core
 from sandbox import operator, places
 from sandbox.errors import SandboxError, run
+from sandbox.images import BUSYBOX
+from sandbox.node.join import add
+from sandbox.node.machine import known
 from sandbox.up import up
 
 if TYPE_CHECKING:
@@ -29,7 +32,24 @@ TENANT = "tenant"
 NAMESPACE = "default"
 TENANT_KUBECONFIG = ROOT / "tenant.conf"
 KUBECTL = Path(sys.executable).parent / "kubectl"
+NODE = f"{TENANT}-1"
 _LIMIT = 180.0
+_POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "hello", "namespace": "default"},
+    "spec": {
+        "terminationGracePeriodSeconds": 1,
+        "containers": [
+            {
+                "name": "hello",
+                "image": BUSYBOX,
+                "imagePullPolicy": "Never",
+                "command": ["sh", "-c", "echo Hello from a tenant; exec sleep infinity"],
+            }
+        ],
+    },
+}
 
 
 @click.command()
@@ -61,7 +81,7 @@ def demo(say: Callable[[str], None]) -> None:
     _kubectl("wait", "--for=condition=Established", *files, "--timeout=30s")
     clock.lap("definitions")
     say("3. The operator, inside the cluster's network")
-    operator.start()
+    operator.start("--tenant-sessions")
     clock.lap("operator")
     say("4. A DataStore and a tenant: kubectl apply -f examples/")
     _tell(say, _kubectl("apply", f"--filename={ROOT}/examples/datastore-etcd.yaml"))
@@ -71,6 +91,9 @@ def demo(say: Callable[[str], None]) -> None:
     say("5. The tenant's own API server")
     _ask_tenant(say)
     clock.lap("tenant answers")
+    say("6. A machine joins the tenant with the real kubeadm, and runs a pod")
+    _join(say)
+    clock.lap("machine and pod")
     say("")
     for name, seconds in clock.laps:
         say(f"  {name:20} {seconds:6.1f} s")
@@ -151,6 +174,17 @@ def _ask_tenant(say: Callable[[str], None]) -> None:
     say(f"  its Kubernetes version: {version['serverVersion']['gitVersion']}")
 
 
+def _join(say: Callable[[str], None]) -> None:
+    _kubectl("wait", f"tcp/{TENANT}", f"--namespace={NAMESPACE}", "--for=condition=AddonsReady", "--timeout=30s")
+    if NODE not in {machine.name for machine in known()}:
+        add(NODE, tenant=TENANT, namespace=NAMESPACE, say=say)
+    kubectl = (KUBECTL, f"--kubeconfig={TENANT_KUBECONFIG}")
+    run([*kubectl, "wait", f"node/{NODE}", "--for=condition=Ready", "--timeout=60s"], limit=70)
+    run([*kubectl, "apply", "--filename=-"], limit=30, sends=json.dumps(_POD))
+    run([*kubectl, "wait", "pod/hello", "--for=condition=Ready", "--timeout=60s"], limit=70)
+    _tell(say, run([*kubectl, "get", "pods", "--all-namespaces", "--output=wide"], limit=30))
+
+
 def _argv(*arguments: str) -> tuple[str, ...]:
     return (str(KUBECTL), f"--kubeconfig={places.KUBECONFIG}", *arguments)
 
@@ -165,7 +199,8 @@ def _tell(say: Callable[[str], None], output: str) -> None:
 
 
 _EPILOGUE = f"""
-The tenant's administrator: kubectl --kubeconfig tenant.conf get namespaces
+The tenant's administrator: kubectl --kubeconfig tenant.conf get nodes,pods --all-namespaces
+Another machine:            .venv/bin/python -m sandbox node add {TENANT}
 The management cluster:     export KUBECONFIG={places.KUBECONFIG}
                             kubectl get tenantcontrolplanes,datastores,pods
 kubectl and kamaji:         . .venv/bin/activate
