@@ -99,13 +99,18 @@ def test_the_addons_run_there(noded: Tenant) -> None:
     assert running(noded, system, "--selector=k8s-app=kube-proxy")
 
 
+def answer(tenant: Tenant, pod: str) -> str:
+    """What the Service says to a pod that asks it by its name; empty when it says nothing."""
+    command = ("exec", pod, "--", "sh", "-c", "wget -q -O- http://web.default.svc.cluster.local || true")
+    return tenant.kubectl(*command).strip()
+
+
 def test_pods_and_their_service_answer(noded: Tenant, web: list[str]) -> None:
     """By the Service's name, which the tenant's DNS resolves, under its virtual address."""
     assert len(web) == 3
-    answers = {
-        noded.kubectl("exec", web[0], "--", "wget", "-q", "-O-", "http://web.default.svc.cluster.local").strip()
-        for _ in range(12)
-    }
+    # Rules and names reach the machine a moment after the pods are there.
+    until(lambda: answer(noded, web[0]) in web, "the Service to answer by its name")
+    answers = {answer(noded, web[0]) for _ in range(12)}
     assert answers <= set(web)
     assert len(answers) > 1
 

@@ -10,6 +10,7 @@ import json
 import os
 import ssl
 import time
+import urllib.error
 import urllib.request
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -73,9 +74,17 @@ class Renewal:
         """Have a component's client tell when it takes up a new certificate; needs no restart."""
         pods = json.loads(self._get("pods", f"--selector=kamaji.clastix.io/name={self.tenant.name}"))["items"]
         url = f"https://{pods[0]['status']['podIP']}:{RELOADING[component]}/debug/flags/v"
-        request = urllib.request.Request(url, data=b"1", method="PUT")
-        with urllib.request.urlopen(request, context=self.tenant.client_context(), timeout=20) as answer:  # noqa: S310 - as above
-            assert answer.status == HTTPStatus.OK
+        # Who may ask it, a component learns from the tenant's API server a moment after it began to serve.
+        until(lambda: self._put(url) == HTTPStatus.OK, f"{component} to know its administrator")
+
+    def _put(self, url: str) -> int:
+        request = urllib.request.Request(url, data=b"1", method="PUT")  # noqa: S310 - always https
+        try:
+            with urllib.request.urlopen(request, context=self.tenant.client_context(), timeout=20) as answer:  # noqa: S310 - as above
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
 
     def logs(self, component: str) -> str:
         """What a component tells."""
