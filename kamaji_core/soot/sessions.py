@@ -27,7 +27,7 @@ from kamaji_core.kube import (
 from kamaji_core.render import tenant_view
 from kamaji_core.soot.plan import Plan, plan
 from kamaji_core.soot.seen import Caches, Seen, see
-from kamaji_core.soot.session import LOOK_SECONDS, Target, TenantSession
+from kamaji_core.soot.session import Target, TenantSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,6 @@ class Sessions:
         caches: of the management cluster.
         tenancy: takes what sessions find.
         addons: those of the installed plugins by name.
-        look_seconds: between two looks of a session at everything.
     """
 
     def __init__(
@@ -79,13 +78,11 @@ class Sessions:
         caches: Caches,
         tenancy: Tenancy,
         addons: Mapping[str, Addon],
-        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._client = client
         self._caches = caches
         self._tenancy = tenancy
         self._addons = addons
-        self._look_seconds = look_seconds
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._running: dict[TenantKey, _Running] = {}
 
@@ -115,7 +112,6 @@ class Sessions:
             plan=lambda: self._plan(key),
             tell=lambda state: self._tenancy.tell(key, state),
             turns=self._turns,
-            look_seconds=self._look_seconds,
         )
         task = asyncio.create_task(self._run(key, session), name=f"session {key[0]}/{key[1]}")
         self._running[key] = _Running(session, task, seen)

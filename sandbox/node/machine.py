@@ -104,10 +104,6 @@ class Machine:
         """The log of one of its servers."""
         return LOGS / f"{self.name}-{server}.log"
 
-    def exists(self) -> bool:
-        """Whether it was made, and not taken away."""
-        return self.state.exists()
-
 
 def known() -> list[Machine]:
     """The machines that there are, by number."""

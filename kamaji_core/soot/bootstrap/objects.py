@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kamaji_core.api import labels as wire
 from kamaji_core.contracts import TenantObject
 from kamaji_core.soot.bootstrap.access import access_objects
 from kamaji_core.soot.bootstrap.cluster import cluster_info, kubeadm_config
@@ -35,9 +34,4 @@ def bootstrap_objects(tenant: TenantControlPlane, *, endpoint: str, ca_cert: byt
         *kubelet_config(tenant),
         *cluster_info(endpoint=endpoint, ca_cert=ca_cert),
     )
-    return tuple(_wanted(one) for one in manifests)
-
-
-def _wanted(one: dict[str, object]) -> TenantObject:
-    labelled = {**one, "metadata": {**one["metadata"], "labels": {wire.PROJECT_LABEL: wire.PROJECT}}}  # type: ignore[dict-item]
-    return TenantObject(manifest=labelled, watch=one["kind"] in WATCHED)
+    return tuple(TenantObject(manifest=one, watch=one["kind"] in WATCHED) for one in manifests)
