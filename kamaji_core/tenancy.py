@@ -28,19 +28,19 @@ TenantKey = tuple[str, str]
 """Namespace and name of a TenantControlPlane."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How something stands, in the words of a condition.
 
     Args:
-        ok: whether it is as wanted.
         reason: constant in CamelCase.
         sentence: what is wrong and what to do, or what is right.
+        ok: whether it is as wanted.
     """
 
-    ok: bool
     reason: str
     sentence: str
+    ok: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

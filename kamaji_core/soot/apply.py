@@ -136,9 +136,8 @@ class Applier:
         except UnknownKindError as error:
             return AppliedObject(manifest=manifest, outcome=Outcome.WAITING, reason=str(error))
         except ApiError as error:
-            if error.status in {_NO_ANSWER, _UNAUTHORIZED}:
+            if not _is_about_the_object(error):
                 raise
-            # What is answered about one object, by a webhook of the tenant's for instance, is that object's trouble.
             return AppliedObject(manifest=manifest, outcome=Outcome.WAITING, reason=str(error), live=live)
         except (LookupError, TypeError, ValueError) as error:
             reason = f"{one.key} cannot be used as it is wanted ({type(error).__name__}): report it to its authors."
@@ -171,10 +170,15 @@ class Applier:
         except (NotFoundError, ConflictError):
             return ""  # somebody was quicker
         except ApiError as error:
-            if error.status in {_NO_ANSWER, _UNAUTHORIZED}:
+            if not _is_about_the_object(error):
                 raise
             return str(error)
         return ""
+
+
+def _is_about_the_object(error: ApiError) -> bool:
+    """Whether the server answered about one object, by a webhook of the tenant's for instance; others may go well."""
+    return error.status not in {_NO_ANSWER, _UNAUTHORIZED}
 
 
 def _differs_for_good(manifest: Mapping[str, Any], live: Mapping[str, Any]) -> bool:

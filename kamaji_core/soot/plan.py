@@ -124,10 +124,14 @@ def _plan_addon(view: TenantView, spec: Mapping[str, Any], addon: Addon) -> Addo
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, config=config, objects=wanted)
     except ConfigurationError as error:
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=str(error))
-    except Exception as error:  # a stranger's code may raise anything
-        log.exception("an add-on failed", addon=addon.NAME)
-        sentence = f"The add-on {addon.NAME!r} failed ({type(error).__name__}): report it to its authors."
-        return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=sentence)
+    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+        return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=failure_of(addon, error))
+
+
+def failure_of(addon: Addon, error: Exception) -> str:
+    """Log what an add-on raised, and say in a sentence that it failed; its own words may quote anything."""
+    log.error("an add-on failed", addon=addon.NAME, exc_info=error)
+    return f"The add-on {addon.NAME!r} failed ({type(error).__name__}): report it to its authors."
 
 
 def _missing(key: str, brought: set[str]) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from kamaji_core.api.conditions import TenantReason
 from kamaji_core.api.model import manifest
 from kamaji_core.contracts import Applied
+from kamaji_core.soot.plan import failure_of
 from kamaji_core.tenancy import TenantState, Verdict
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from kamaji_core.soot.apply import Look
     from kamaji_core.soot.plan import AddonPlan, Plan
     from kamaji_core.soot.wanted import Wanted
-
-log = structlog.get_logger()
 
 TOLD = 3
 """Sentences of one kind of trouble in one message."""
@@ -38,7 +35,7 @@ def state_of(plan: Plan, look: Look) -> TenantState:
         verdicts.append(verdict)
     if look.left:
         sentence = f"What is not wanted any more could not be removed. {' '.join(look.left[:TOLD])}"
-        verdicts.append(Verdict(ok=False, reason=TenantReason.OBJECTS_REFUSED, sentence=sentence))
+        verdicts.append(Verdict(TenantReason.OBJECTS_REFUSED, sentence))
     return TenantState(
         bootstrapped=_bootstrapped(plan, look),
         addons=_united(verdicts),
@@ -54,7 +51,7 @@ def unreachable(sentence: str, plan: Plan) -> TenantState:
         sentence: why.
         plan: what is wanted there.
     """
-    verdict = Verdict(ok=False, reason=TenantReason.TENANT_UNREACHABLE, sentence=sentence)
+    verdict = Verdict(TenantReason.TENANT_UNREACHABLE, sentence)
     return TenantState(
         bootstrapped=verdict, addons=verdict if plan.addons else None, statuses=None, generation=plan.generation
     )
@@ -62,31 +59,29 @@ def unreachable(sentence: str, plan: Plan) -> TenantState:
 
 def _bootstrapped(plan: Plan, look: Look) -> Verdict:
     if plan.bootstrap_problem:
-        return Verdict(ok=False, reason=TenantReason.SPECIFICATION_INVALID, sentence=plan.bootstrap_problem)
+        return Verdict(TenantReason.SPECIFICATION_INVALID, plan.bootstrap_problem)
     waiting = _reasons(plan.bootstrap, look)
     if waiting:
-        return Verdict(ok=False, reason=TenantReason.OBJECTS_REFUSED, sentence=" ".join(waiting[:TOLD]))
+        return Verdict(TenantReason.OBJECTS_REFUSED, " ".join(waiting[:TOLD]))
     sentence = "Machines find in the tenant's cluster what kubeadm needs to join them."
-    return Verdict(ok=True, reason=TenantReason.BOOTSTRAPPED, sentence=sentence)
+    return Verdict(TenantReason.BOOTSTRAPPED, sentence, ok=True)
 
 
 def _addon(addon: AddonPlan, look: Look) -> tuple[dict[str, Any], Verdict]:
     if addon.addon is None:
-        return {}, Verdict(ok=False, reason=TenantReason.ADDON_MISSING, sentence=addon.problem)
+        return {}, Verdict(TenantReason.ADDON_MISSING, addon.problem)
     if addon.problem or addon.config is None:
-        return {}, Verdict(ok=False, reason=TenantReason.ADDON_FAILED, sentence=addon.problem)
+        return {}, Verdict(TenantReason.ADDON_FAILED, addon.problem)
     objects = tuple(look.objects[one.key] for one in addon.objects if one.key in look.objects)
     try:
         status: dict[str, Any] = manifest(addon.addon.status(addon.config, Applied(objects=objects)))
-    except Exception as error:  # a stranger's code may raise anything
-        log.exception("an add-on failed", addon=addon.addon.NAME)
-        sentence = f"The add-on {addon.addon.NAME!r} failed ({type(error).__name__}): report it to its authors."
-        return {}, Verdict(ok=False, reason=TenantReason.ADDON_FAILED, sentence=sentence)
+    except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+        return {}, Verdict(TenantReason.ADDON_FAILED, failure_of(addon.addon, error))
     waiting = _reasons(addon.objects, look)
     if waiting:
         sentence = f"{addon.key}: {' '.join(waiting[:TOLD])}"
-        return status, Verdict(ok=False, reason=TenantReason.OBJECTS_REFUSED, sentence=sentence)
-    return status, Verdict(ok=True, reason=TenantReason.ADDONS_APPLIED, sentence=_health(addon.key, objects))
+        return status, Verdict(TenantReason.OBJECTS_REFUSED, sentence)
+    return status, Verdict(TenantReason.ADDONS_APPLIED, _health(addon.key, objects), ok=True)
 
 
 def _health(key: str, objects: tuple[AppliedObject, ...]) -> str:
@@ -117,5 +112,5 @@ def _united(verdicts: list[Verdict]) -> Verdict | None:
         return None
     bad = [one for one in verdicts if not one.ok]
     if bad:
-        return Verdict(ok=False, reason=bad[0].reason, sentence=" ".join(one.sentence for one in bad))
-    return Verdict(ok=True, reason=TenantReason.ADDONS_APPLIED, sentence=" ".join(one.sentence for one in verdicts))
+        return Verdict(bad[0].reason, " ".join(one.sentence for one in bad))
+    return Verdict(TenantReason.ADDONS_APPLIED, " ".join(one.sentence for one in verdicts), ok=True)

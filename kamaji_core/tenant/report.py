@@ -17,6 +17,7 @@ from kamaji_core.api.tenant_status import TenantControlPlaneStatus, VersionStatu
 from kamaji_core.certificates import checksum
 from kamaji_core.render import assigned_address, endpoint, object_name
 from kamaji_core.render.kubeadm import COMPONENT as KUBEADM_CONFIG
+from kamaji_core.tenancy import Verdict
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
 from kamaji_core.tenant.plan import EnsureStore, ReserveClaim
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from kamaji_core.api.conditions import Condition
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.contracts import StoreError
-    from kamaji_core.tenancy import TenantState
     from kamaji_core.tenant.act import Failure
     from kamaji_core.tenant.facts import Facts
     from kamaji_core.tenant.judge import Assessment
@@ -171,25 +171,25 @@ def conditions(outcome: Outcome, *, now: datetime) -> tuple[Condition, ...]:
         TenantCondition.ENDPOINT_READY: _endpoint(outcome),
         TenantCondition.CONTROL_PLANE_AVAILABLE: _available(outcome),
     }
-    false = [verdict for verdict in verdicts.values() if not verdict.true]
-    told = [verdict for verdict in false if verdict.is_problem] or false
+    false = [verdict for verdict in verdicts.values() if not verdict.ok]
+    told = [verdict for verdict in false if _is_problem(verdict)] or false
     ready = next(iter(told), None) or _ready(verdicts[TenantCondition.CONTROL_PLANE_AVAILABLE])
-    for kind, verdict in {**verdicts, TenantCondition.READY: ready}.items():
-        result = set_condition(
-            result,
-            type=kind,
-            status="True" if verdict.true else "False",
-            reason=verdict.reason,
-            message=verdict.message,
-            observed_generation=tenant.metadata.generation,
-            now=now,
-        )
-    return result if outcome.facts.inside is None else _with_inside(result, outcome.facts.inside, now=now)
+    result = _with(result, {**verdicts, TenantCondition.READY: ready}, generation=tenant.metadata.generation, now=now)
+    inside = outcome.facts.inside
+    if inside is None:  # while nothing is known, the last word stands
+        return result
+    found = {TenantCondition.BOOTSTRAPPED: inside.bootstrapped, TenantCondition.ADDONS_READY: inside.addons}
+    return _with(result, found, generation=inside.generation, now=now)
 
 
-def _with_inside(present: tuple[Condition, ...], inside: TenantState, *, now: datetime) -> tuple[Condition, ...]:
-    """Set what is known of the inside of the tenant's cluster; while nothing is, the last word stands."""
-    verdicts = {TenantCondition.BOOTSTRAPPED: inside.bootstrapped, TenantCondition.ADDONS_READY: inside.addons}
+def _with(
+    present: tuple[Condition, ...],
+    verdicts: Mapping[TenantCondition, Verdict | None],
+    *,
+    generation: int,
+    now: datetime,
+) -> tuple[Condition, ...]:
+    """Set conditions to what is found, and take away those of which nothing is to be said."""
     gone = {kind for kind, verdict in verdicts.items() if verdict is None}
     result = tuple(one for one in present if one.type not in gone)
     for kind, verdict in verdicts.items():
@@ -200,84 +200,77 @@ def _with_inside(present: tuple[Condition, ...], inside: TenantState, *, now: da
                 status="True" if verdict.ok else "False",
                 reason=verdict.reason,
                 message=verdict.sentence,
-                observed_generation=inside.generation,
+                observed_generation=generation,
                 now=now,
             )
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    reason: str
-    message: str
-    true: bool = False
-
-    @property
-    def is_problem(self) -> bool:
-        """Whether something is wrong; otherwise it is only on its way."""
-        return self.reason not in {TenantReason.PENDING, TenantReason.READY}
+def _is_problem(verdict: Verdict) -> bool:
+    """Whether something is wrong; otherwise it is only on its way."""
+    return verdict.reason not in {TenantReason.PENDING, TenantReason.READY}
 
 
-def _ready(available: _Verdict) -> _Verdict:
+def _ready(available: Verdict) -> Verdict:
     if available.reason == TenantReason.READY:
-        return _Verdict(TenantReason.READY, "The control plane serves.", true=True)
+        return Verdict(TenantReason.READY, "The control plane serves.", ok=True)
     return available
 
 
-def _data_store(outcome: Outcome) -> _Verdict:
+def _data_store(outcome: Outcome) -> Verdict:
     facts = outcome.facts
     problem = outcome.assessment.problem_of(TenantCondition.DATA_STORE_READY)
     if problem:
-        return _Verdict(problem.reason, problem.message)
+        return Verdict(problem.reason, problem.message)
     refused = [failure.error for failure in outcome.failures if isinstance(failure.change, STORE_CHANGES)]
     error = outcome.store_error or (refused[0] if refused else None)
     if error:
-        return _Verdict(TenantReason.DATA_STORE_REFUSED, f"The DataStore {facts.store_name!r}: {error}")
+        return Verdict(TenantReason.DATA_STORE_REFUSED, f"The DataStore {facts.store_name!r}: {error}")
     if outcome.assessment.ensure_due:
-        return _Verdict(TenantReason.PENDING, f"The tenant's share of {facts.store_name!r} is not set up yet.")
+        return Verdict(TenantReason.PENDING, f"The tenant's share of {facts.store_name!r} is not set up yet.")
     message = f"Schema {outcome.assessment.claim.schema!r} in DataStore {facts.store_name!r}."
-    return _Verdict(TenantReason.READY, message, true=True)
+    return Verdict(TenantReason.READY, message, ok=True)
 
 
-def _material(outcome: Outcome) -> _Verdict:
+def _material(outcome: Outcome) -> Verdict:
     problem = outcome.assessment.problem_of(TenantCondition.MATERIAL_READY)
     if problem:
-        return _Verdict(problem.reason, problem.message)
+        return Verdict(problem.reason, problem.message)
     failed = [failure for failure in outcome.failures if not isinstance(failure.change, STORE_CHANGES)]
     if failed:
-        return _Verdict(TenantReason.WRITE_FAILED, str(failed[0].error))
+        return Verdict(TenantReason.WRITE_FAILED, str(failed[0].error))
     if not outcome.assessment.material.complete() or outcome.assessment.names.endpoint is None:
-        return _Verdict(TenantReason.PENDING, "Keys and certificates are being made.")
-    return _Verdict(TenantReason.READY, "All keys, certificates and kubeconfigs are in place.", true=True)
+        return Verdict(TenantReason.PENDING, "Keys and certificates are being made.")
+    return Verdict(TenantReason.READY, "All keys, certificates and kubeconfigs are in place.", ok=True)
 
 
-def _endpoint(outcome: Outcome) -> _Verdict:
+def _endpoint(outcome: Outcome) -> Verdict:
     problem = outcome.assessment.problem_of(TenantCondition.ENDPOINT_READY)
     if problem:
-        return _Verdict(problem.reason, problem.message)
+        return Verdict(problem.reason, problem.message)
     reached_at = outcome.assessment.names.endpoint
     if reached_at is None:
-        return _Verdict(TenantReason.PENDING, "The Service does not exist yet.")
-    return _Verdict(TenantReason.READY, f"The API server is reached at {reached_at}.", true=True)
+        return Verdict(TenantReason.PENDING, "The Service does not exist yet.")
+    return Verdict(TenantReason.READY, f"The API server is reached at {reached_at}.", ok=True)
 
 
-def _available(outcome: Outcome) -> _Verdict:
+def _available(outcome: Outcome) -> Verdict:
     problem = outcome.assessment.problem_of(TenantCondition.CONTROL_PLANE_AVAILABLE)
     deployment = outcome.facts.deployment
     if problem:
         # What runs goes on running: only the change is not carried out, and that must be seen.
-        return _Verdict(problem.reason, problem.message, true=_serves(deployment))
+        return Verdict(problem.reason, problem.message, ok=_serves(deployment))
     if outcome.queued and not _serves(deployment):
         message = f"It waits for its turn to start; it came as number {outcome.queued} of those that wait."
-        return _Verdict(TenantReason.QUEUED, message)
+        return Verdict(TenantReason.QUEUED, message)
     if deployment is None:
-        return _Verdict(TenantReason.PENDING, "The Deployment does not exist yet.")
+        return Verdict(TenantReason.PENDING, "The Deployment does not exist yet.")
     wanted = outcome.facts.tenant.spec.control_plane.deployment.replicas
     ready = deployment.get("status", {}).get("availableReplicas", 0)
     if wanted == 0:
-        return _Verdict(TenantReason.SLEEPING, "Scaled to no replicas: set spec.controlPlane.deployment.replicas.")
+        return Verdict(TenantReason.SLEEPING, "Scaled to no replicas: set spec.controlPlane.deployment.replicas.")
     message = f"{ready} of {wanted} control plane pods are available."
-    return _Verdict(TenantReason.READY if ready else TenantReason.PENDING, message, true=bool(ready))
+    return Verdict(TenantReason.READY if ready else TenantReason.PENDING, message, ok=bool(ready))
 
 
 def _serves(deployment: Mapping[str, Any] | None) -> bool:
