@@ -21,7 +21,7 @@ from sandbox.debian import CNI_PLUGINS, container_runtime
 from sandbox.errors import SandboxError, run
 from sandbox.node import configuration
 from sandbox.node.images import node_images
-from sandbox.node.machine import Machine, find, make, take_away
+from sandbox.node.machine import Machine, find, make, next_machine, take_away
 from sandbox.places import KUBECONFIG, PROGRAMS
 
 if TYPE_CHECKING:
@@ -61,9 +61,10 @@ def add(name: str, *, tenant: str, namespace: str, say: Callable[[str], None]) -
     def told(what: str) -> None:
         say(f"  {what} after {time.monotonic() - started:.1f} s")
 
+    machine = next_machine(name)
     invitation = invite(tenant, namespace)
     host.prepare_for_machines()
-    machine = make(name)
+    make(machine)
     told(f"{name} is there")
     runtime, groups = container_runtime(), cgroups.detect()
     cgroups.add_group(groups, machine.name)
@@ -92,9 +93,16 @@ def leave(name: str, say: Callable[[str], None]) -> None:
 
 
 def invite(tenant: str, namespace: str) -> Invitation:
-    """Make a bootstrap token for a tenant, as its administrator would."""
+    """Make a bootstrap token for a tenant, as its administrator would.
+
+    Raises:
+        SandboxError: when there is no such tenant or its API server does not answer.
+    """
     command = (sys.executable, "-m", "kamaji_core", "token", "create", f"--namespace={namespace}", "--ttl=1h", tenant)
-    line = run(command, limit=30, environment={**os.environ, "KUBECONFIG": str(KUBECONFIG)})
+    try:
+        line = run(command, limit=30, environment={**os.environ, "KUBECONFIG": str(KUBECONFIG)})
+    except SandboxError as error:  # the command's own sentence is what the user needs
+        raise SandboxError(str(error).rpartition("Error: ")[2]) from error
     match = _LINE.match(line)
     if match is None:
         raise SandboxError(f"`kamaji token create` printed what is no invitation: {line}")

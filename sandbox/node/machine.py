@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from sandbox.places import LOGS, NAMESPACES, NETWORK, NODE_ADDRESS, RUN, SERVERS
 
 _LIMIT = 20.0
 _ENABLE_FORWARDING = "open('/proc/sys/net/ipv4/ip_forward', 'w').write('1')"
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 MOST = 60
 """Machines that the addresses are enough for."""
@@ -133,21 +136,27 @@ def find(name: str) -> Machine:
     raise SandboxError(f"there is no machine {name!r} (there are: {names}): see `python -m sandbox node list`")
 
 
-def make(name: str) -> Machine:
-    """Make a machine with its link and its directories.
+def next_machine(name: str) -> Machine:
+    """Give the machine of this name that can be made; nothing is made yet.
 
     Raises:
-        SandboxError: when there is one of this name, or too many.
+        SandboxError: when no node can be called so, when there is one of this name, or too many.
     """
+    if not _NAME.fullmatch(name):
+        raise SandboxError(f"a machine cannot be called {name!r}: use up to 63 lower-case letters, digits and dashes")
     taken = {machine.number for machine in known()}
     if any(machine.name == name for machine in known()):
         raise SandboxError(f"there is a machine {name!r} already: remove it or choose another name")
     number = next((number for number in range(MOST) if number not in taken), None)
     if number is None:
         raise SandboxError(f"there are {MOST} machines already: remove one")
-    machine = Machine(name=name, number=number)
+    return Machine(name=name, number=number)
+
+
+def make(machine: Machine) -> None:
+    """Make a machine with its link and its directories."""
     machine.state.mkdir(parents=True, mode=0o700)
-    (machine.state / "machine.json").write_text(json.dumps({"name": name, "number": number}))
+    (machine.state / "machine.json").write_text(json.dumps({"name": machine.name, "number": machine.number}))
     machine.running.mkdir(parents=True, exist_ok=True, mode=0o700)
     machine.network.touch()
     machine.mounts.touch()
@@ -157,7 +166,6 @@ def make(name: str) -> Machine:
     )
     _furnish(machine)
     _connect(machine)
-    return machine
 
 
 def take_away(machine: Machine) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import ipaddress
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from sandbox import places
+from sandbox.errors import SandboxError
 from sandbox.node import configuration, machine
 from sandbox.node.machine import MOST, Machine
-
-if TYPE_CHECKING:
-    import pytest
 
 ONE = Machine(name="shop-1", number=3)
 
@@ -58,3 +56,18 @@ def test_a_free_name_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "known", lambda: [Machine(name="shop-1", number=0), Machine(name="shop-3", number=1)])
     assert machine.free_name("shop") == "shop-2"
     assert machine.free_name("other") == "other-1"
+
+
+@pytest.mark.parametrize("name", ["", "Bad Name", "../evil", "-a", "a-", "a.b", "x" * 64])
+def test_a_name_that_no_node_can_have_is_refused(name: str) -> None:
+    """Before anything is made."""
+    with pytest.raises(SandboxError, match="use up to 63 lower-case letters, digits and dashes"):
+        machine.next_machine(name)
+
+
+def test_a_name_that_is_taken_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next machine takes the first ranges that are free."""
+    monkeypatch.setattr(machine, "known", lambda: [Machine(name="shop-1", number=0), Machine(name="shop-3", number=2)])
+    with pytest.raises(SandboxError, match="there is a machine 'shop-1' already"):
+        machine.next_machine("shop-1")
+    assert machine.next_machine("shop-2").number == 1
