@@ -58,7 +58,7 @@ from kamaji_core.kube import (
 )
 from kamaji_core.lag import watch_lag
 from kamaji_core.metrics import MeasuredQueue, MeasuredTransport, Metrics, StateCollector
-from kamaji_core.soot import SessionCaches, Sessions
+from kamaji_core.soot import LOOK_SECONDS, SessionCaches, Sessions
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES, Tenancy, TenantKey
 from kamaji_core.tenant import TenantController
 from kamaji_core.tenant.facts import Caches
@@ -98,6 +98,7 @@ class Settings:
         tenant_workers: how many tenants are worked on at a time.
         boot_width: how many control planes may start at once; 0 takes it from the nodes' cores.
         tenant_sessions: whether it works inside tenants' clusters.
+        tenant_look_seconds: between two looks at everything inside one of them.
         lease: which Lease decides who leads; None when nobody else runs.
         health_address: `host:port` of the health endpoint; an empty host means all addresses, empty means none.
         metrics_address: the same for metrics.
@@ -106,7 +107,8 @@ class Settings:
     default_store: str = ""
     tenant_workers: int = 8
     boot_width: int = 0
-    tenant_sessions: bool = False
+    tenant_sessions: bool = True
+    tenant_look_seconds: float = LOOK_SECONDS
     lease: LeaseSettings | None = None
     health_address: str = ":8081"
     metrics_address: str = ":8080"
@@ -208,6 +210,7 @@ class Manager:
                 secrets=self._secrets.store,
             ),
             tenancy=self._tenancy,
+            look_seconds=settings.tenant_look_seconds,
             addons=plugins.addons,
         )
         self._state = StateCollector(
@@ -218,6 +221,7 @@ class Manager:
             boot=self._boot,
             plugins=plugins,
             orphans=self._orphans,
+            sessions=self._sessions.counts,
             now=_now,
         )
         self._metrics.registry.register(self._state)

@@ -192,6 +192,7 @@ class StateCollector(Collector):
         boot: who starts and who waits.
         plugins: what is installed.
         orphans: what tenants that are gone left at stores.
+        sessions: counts the sessions in tenants' clusters by their state.
         now: the present time, UTC.
     """
 
@@ -205,6 +206,7 @@ class StateCollector(Collector):
         boot: BootQueue,
         plugins: Plugins,
         orphans: OrphanFinder,
+        sessions: Callable[[], Mapping[str, int]],
         now: Callable[[], datetime],
     ) -> None:
         self._tenants = tenants
@@ -214,6 +216,7 @@ class StateCollector(Collector):
         self._boot = boot
         self._plugins = plugins
         self._orphans = orphans
+        self._sessions = sessions
         self._now = now
         self.take()
 
@@ -223,6 +226,7 @@ class StateCollector(Collector):
         self._seen_stores = list(self._data_stores.values())
         self._seen_secrets = list(self._secrets.values())
         self._seen_deployments = list(self._deployments.values())
+        self._seen_sessions = self._sessions()
 
     def collect(self) -> Iterable[Metric]:
         """Make all gauges."""
@@ -237,6 +241,10 @@ class StateCollector(Collector):
         waiting.add_metric(["starting"], self._boot.starting)
         waiting.add_metric(["waiting"], self._boot.waiting)
         yield waiting
+        sessions = GaugeMetricFamily("kamaji_tenant_sessions", "Sessions in tenants' clusters.", labels=["state"])
+        for state, count in self._seen_sessions.items():
+            sessions.add_metric([state], count)
+        yield sessions
         yield self._about_plugins()
         orphans = GaugeMetricFamily(
             "kamaji_datastore_orphaned_claims",

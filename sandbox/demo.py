@@ -81,7 +81,7 @@ def demo(say: Callable[[str], None]) -> None:
     _kubectl("wait", "--for=condition=Established", *files, "--timeout=30s")
     clock.lap("definitions")
     say("3. The operator, inside the cluster's network")
-    operator.start("--tenant-sessions")
+    operator.start()
     clock.lap("operator")
     say("4. A DataStore and a tenant: kubectl apply -f examples/")
     _tell(say, _kubectl("apply", f"--filename={ROOT}/examples/datastore-etcd.yaml"))

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 @kubeconfig_option
 @click.option(
     "--key",
-    # The administrator's own group gets its rights from an object in the tenant: see --tenant-sessions of the manager.
-    default="super-admin.conf",
+    default="admin.conf",
     show_default=True,
     type=click.Choice(["admin.conf", "admin.svc", "super-admin.conf", "super-admin.svc"]),
     help="Which of the tenant's kubeconfigs: .conf names its endpoint, .svc its Service inside the management cluster.",

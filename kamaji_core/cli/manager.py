@@ -33,9 +33,17 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--tenant-sessions/--no-tenant-sessions",
-    default=False,
+    default=True,
     show_default=True,
-    help="Keep kubeadm's objects and the add-ons inside tenants' clusters; will become the default.",
+    help="Keep kubeadm's objects and the add-ons inside tenants' clusters.",
+)
+@click.option(
+    "--tenant-look-interval",
+    type=click.FloatRange(min=1),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two looks at everything of ours inside a tenant's cluster; add-ons are watched besides.",
 )
 @click.option(
     "--leader-elect/--no-leader-elect",
@@ -86,6 +94,7 @@ def manager(
     max_concurrent_tcp_reconciles: int,
     max_concurrent_boots: int,
     tenant_sessions: bool,
+    tenant_look_interval: float,
     leader_elect: bool,
     leader_election_namespace: str,
     health_probe_bind_address: str,
@@ -120,6 +129,7 @@ def manager(
             tenant_workers=max_concurrent_tcp_reconciles,
             boot_width=max_concurrent_boots,
             tenant_sessions=tenant_sessions,
+            tenant_look_seconds=tenant_look_interval,
             lease=LeaseSettings(namespace=leader_election_namespace or config.namespace) if leader_elect else None,
             health_address=health_probe_bind_address,
             metrics_address=metrics_bind_address,

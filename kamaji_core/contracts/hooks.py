@@ -75,7 +75,7 @@ def kamaji_addons() -> list[type[Addon]]:
 
     Returns:
         Add-on classes; each is instantiated once, without arguments. What they want inside tenants' clusters is kept
-        by an operator that runs with `--tenant-sessions`; their parts of the pods are not asked for yet.
+        there; their parts of the pods are not asked for yet.
     """
     raise NotImplementedError
 

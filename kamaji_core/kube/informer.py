@@ -135,7 +135,7 @@ class Informer(Generic[T]):
                     self._take_listed(raw, listed, kept)
         self._store.replace(listed, kept, position)
         if not self.synced.is_set():
-            self._log.info("synced", objects=len(self._store))
+            self._log.debug("synced", objects=len(self._store))
             self.synced.set()
 
     def _take_listed(self, raw: msgspec.Raw, listed: dict[Key, tuple[str, T]], kept: set[Key]) -> None:

@@ -131,6 +131,8 @@ class TenantSession:
         self._failing_since: float | None = None
         self._closed = False
         self._patience = _Patience()
+        self.standing = False
+        """Whether the cluster is as wanted, as far as its API server lets it be, and changes are listened to."""
 
     def poke(self) -> None:
         """Have the specification, the address and the credentials looked at again."""
@@ -174,9 +176,15 @@ class TenantSession:
         await target.client.raw("/readyz", PROBE_LIMIT)
         async with Supervisor() as supervisor:
             eyes = _Eyes(target.client, supervisor, self._note)
-            while True:
-                pause = await self._look(target, eyes)
-                await self._listen(target, eyes, pause)
+            pause = await self._look(target, eyes)
+            log.info("keeps the tenant's cluster")
+            self.standing = True
+            try:
+                while True:
+                    await self._listen(target, eyes, pause)
+                    pause = await self._look(target, eyes)
+            finally:
+                self.standing = False
 
     async def _look(self, target: Target, eyes: _Eyes) -> float:
         """Bring everything to what is wanted; gives the seconds until the next time."""

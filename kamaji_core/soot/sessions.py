@@ -27,7 +27,7 @@ from kamaji_core.kube import (
 from kamaji_core.render import tenant_view
 from kamaji_core.soot.plan import Plan, plan
 from kamaji_core.soot.seen import Caches, Seen, see
-from kamaji_core.soot.session import Target, TenantSession
+from kamaji_core.soot.session import LOOK_SECONDS, Target, TenantSession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +69,7 @@ class Sessions:
         caches: of the management cluster.
         tenancy: takes what sessions find.
         addons: those of the installed plugins by name.
+        look_seconds: between two looks at everything in one tenant's cluster.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class Sessions:
         caches: Caches,
         tenancy: Tenancy,
         addons: Mapping[str, Addon],
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
+        self._look_seconds = look_seconds
         self._client = client
         self._caches = caches
         self._tenancy = tenancy
@@ -99,6 +102,11 @@ class Sessions:
             running.seen = seen
             running.session.poke()
 
+    def counts(self) -> dict[str, int]:
+        """How many stand, and how many try to."""
+        standing = sum(one.session.standing for one in self._running.values())
+        return {"standing": standing, "trying": len(self._running) - standing}
+
     async def aclose(self) -> None:
         """End all sessions."""
         running = [self._end(key, one) for key, one in list(self._running.items())]
@@ -112,6 +120,7 @@ class Sessions:
             plan=lambda: self._plan(key),
             tell=lambda state: self._tenancy.tell(key, state),
             turns=self._turns,
+            look_seconds=self._look_seconds,
         )
         task = asyncio.create_task(self._run(key, session), name=f"session {key[0]}/{key[1]}")
         self._running[key] = _Running(session, task, seen)

@@ -139,8 +139,9 @@ def make_tenant(management: SandboxCommand, tmp_path_factory: pytest.TempPathFac
         manifest["metadata"] |= {"name": name, "namespace": NAMESPACE}
         manifest["spec"] |= spec
         management.kubectl("apply", "--filename=-", sends=yaml.safe_dump(manifest))
-        wait = ("wait", f"tcp/{name}", f"--namespace={NAMESPACE}", "--for=condition=Ready", f"--timeout={LIMIT}s")
-        management.kubectl(*wait)
+        for condition in ("Ready", "Bootstrapped"):
+            wait = ("wait", f"tcp/{name}", f"--namespace={NAMESPACE}", f"--for=condition={condition}")
+            management.kubectl(*wait, f"--timeout={LIMIT}s")
         content = management.execute("kamaji", "kubeconfig", f"--namespace={NAMESPACE}", name).stdout
         file = tmp_path_factory.mktemp("tenant") / "tenant.conf"
         file.write_text(content)

@@ -14,7 +14,7 @@ from sandbox import operator
 from .conftest import LIMIT, NAMESPACE, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from .conftest import SandboxCommand, Tenant
 
@@ -23,15 +23,13 @@ ADDONS: dict[str, Any] = {"coreDNS": {}, "kubeProxy": {}}
 
 
 @pytest.fixture(scope="module")
-def inside(management: SandboxCommand, make_tenant: Callable[..., Tenant]) -> Iterator[Tenant]:
-    """A tenant with add-ons, of an operator that works inside of it."""
-    operator.start("--tenant-sessions")
+def inside(management: SandboxCommand, make_tenant: Callable[..., Tenant]) -> Tenant:
+    """A tenant with add-ons."""
     tenant = make_tenant("inside", addons=ADDONS)
     management.kubectl(
         "wait", "tcp/inside", f"--namespace={NAMESPACE}", "--for=condition=AddonsReady", f"--timeout={LIMIT}s"
     )
-    yield tenant
-    operator.start()
+    return tenant
 
 
 def condition(tenant: Tenant, kind: str) -> dict[str, Any]:
@@ -91,8 +89,8 @@ def test_an_operator_that_starts_again_changes_nothing(inside: Tenant) -> None:
     selected = ("get", kinds, "--namespace=kube-system", "--selector=kamaji.clastix.io/project=kamaji", written)
     inside.kubectl("rollout", "status", "daemonset/kube-proxy", "--namespace=kube-system", f"--timeout={LIMIT}s")
     before = inside.kubectl(*selected), inside.object()["metadata"]["resourceVersion"]
-    operator.start("--tenant-sessions")
-    until(lambda: "synced" in operator_log(), "its watches to stand")
+    operator.start()
+    until(lambda: "keeps the tenant's cluster" in operator_log(), "its session to stand")
     assert (inside.kubectl(*selected), inside.object()["metadata"]["resourceVersion"]) == before
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kamaji_core.testing import free_port
-from sandbox import operator
 from sandbox.images import BUSYBOX
 
 from .conftest import LIMIT, NAMESPACE, until
@@ -54,7 +53,6 @@ WEB: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def noded(management: SandboxCommand, make_tenant: Callable[..., Tenant]) -> Iterator[Tenant]:
     """A tenant with add-ons and one machine."""
-    operator.start("--tenant-sessions")
     tenant = make_tenant("noded", addons={"coreDNS": {}, "kubeProxy": {}})
     management.kubectl(
         "wait", "tcp/noded", f"--namespace={NAMESPACE}", "--for=condition=AddonsReady", f"--timeout={LIMIT}s"
@@ -62,7 +60,6 @@ def noded(management: SandboxCommand, make_tenant: Callable[..., Tenant]) -> Ite
     management.run("node", "add", "noded", f"--namespace={NAMESPACE}")
     yield tenant
     management.run("node", "remove", NODE)
-    operator.start()
 
 
 def running(tenant: Tenant, *selected: str) -> list[str]:

@@ -80,6 +80,7 @@ def caches() -> dict[str, Any]:
         "boot": BootQueue(wake=lambda _key: None, width=1),
         "plugins": Plugins(listed=(Plugin(name="datastore-paper", module="paper", distribution="paper", version="1"),)),
         "orphans": SimpleNamespace(counts={"fast": 2}),
+        "sessions": lambda: {"standing": 3, "trying": 1},
         "now": lambda: NOW,
     }
 
@@ -107,6 +108,7 @@ def test_kamajis_gauges_are_there(caches: dict[str, Any]) -> None:
         'kamaji_datastores_current{datastore_name="fast",driver="paper",ready="true"} 1.0',
         'kamaji_datastores_current{datastore_name="fast",driver="paper",ready="false"} 0.0',
         'kamaji_renderings{revision="7"} 1.0',
+        'kamaji_tenant_sessions{state="standing"} 3.0',
         'kamaji_datastore_orphaned_claims{datastore_name="fast"} 2.0',
         'kamaji_plugin_info{distribution="paper",plugin="datastore-paper",state="ok",version="1"} 1.0',
     }

@@ -104,7 +104,9 @@ class Cluster:
             standby: wait only until its caches are complete, not until it leads.
             changes: of its settings.
         """
-        settings = Settings(**{"health_address": "", "metrics_address": "", "boot_width": 10_000, **changes})
+        # Where no node is, Services' addresses lead nowhere, and with them no way into a tenant's cluster.
+        usual = {"health_address": "", "metrics_address": "", "boot_width": 10_000, "tenant_sessions": False}
+        settings = Settings(**{**usual, **changes})
         config = config_from_kubeconfig(self.kubeconfig)
         http = HttpTransport(config, user_agent="kamaji/test")
         transport = CountingTransport(http)

@@ -220,7 +220,7 @@ class Story:
     async def _operator(self, fate: Fate) -> None:
         config = config_from_kubeconfig(self._cluster.kubeconfig)
         http = HttpTransport(config, user_agent="kamaji/test")
-        settings = Settings(health_address="", metrics_address="", boot_width=10_000)
+        settings = Settings(health_address="", metrics_address="", boot_width=10_000, tenant_sessions=False)
         try:
             async with KubeClient(config, transport=FatefulTransport(http, fate)) as client:
                 manager = Manager(client, plugins=fateful(load_plugins(), fate), settings=settings)

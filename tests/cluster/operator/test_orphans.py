@@ -151,7 +151,6 @@ async def test_an_ordinary_end_is_not_told(lost: Lost) -> None:
         await operator.manager._orphans.look("default")
         assert not lost.has_claim()
         assert await counted(operator) == before
-        assert operator.manager._orphan_queue.idle
         assert operator.manager._released == set()
     assert await lost.told() == []
 
