@@ -6,7 +6,10 @@
 # A plugin of somebody else's is added by an image on top of this one:
 #
 #   FROM kamaji
-#   RUN --mount=type=bind,source=wheels,target=/wheels /opt/kamaji/bin/pip install --no-index /wheels/*.whl
+#   USER root
+#   COPY wheels /wheels
+#   RUN python3 -m pip --python /opt/kamaji/bin/python3 install --no-index /wheels/*.whl
+#   USER 65532:65532
 
 FROM docker.io/library/python:3.11-slim-bookworm AS build
 ARG PLUGINS="datastore_etcd addon_coredns addon_kubeproxy"
@@ -14,8 +17,8 @@ WORKDIR /source
 COPY constraints.txt pyproject.toml LICENSE README.md ./
 COPY kamaji_core kamaji_core
 COPY plugins plugins
-RUN python3 -m venv /opt/kamaji \
-    && /opt/kamaji/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
+RUN python3 -m venv --without-pip /opt/kamaji \
+    && python3 -m pip --python /opt/kamaji/bin/python3 install --no-cache-dir --disable-pip-version-check \
         --constraint constraints.txt . $(for plugin in $PLUGINS; do echo "./plugins/$plugin"; done)
 
 FROM docker.io/library/python:3.11-slim-bookworm

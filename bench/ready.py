@@ -27,7 +27,8 @@ from kamaji_core.kube import (
     config_from_kubeconfig,
 )
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES
-from sandbox import operator, places
+from sandbox import places
+from sandbox.operator import process as operator
 from sandbox.store import wipe_prefix
 
 if TYPE_CHECKING:

@@ -16,7 +16,9 @@ from sandbox.places import AUDIT_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
+
+
+_DECISION = '"authorization.k8s.io/decision":"forbid"'
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -58,9 +60,16 @@ def requests_since(since: datetime | None) -> Counter[Request]:
     Raises:
         SandboxError: when there is no audit log.
     """
-    if not AUDIT_LOG.exists():
-        raise SandboxError("the sandbox is not up: run `make sandbox-up`")
-    return count_requests(_lines(sorted(AUDIT_LOG.parent.glob("audit*.log"))), since)
+    return count_requests(_log(), since)
+
+
+def refused_since(since: datetime | None) -> Counter[Request]:
+    """Count the requests of the running sandbox whose user has not the right to them.
+
+    Raises:
+        SandboxError: when there is no audit log.
+    """
+    return count_requests((line for line in _log() if _DECISION in line), since)
 
 
 def by_user(counts: Counter[Request]) -> Counter[str]:
@@ -90,7 +99,9 @@ def _request(event: dict[str, Any]) -> Request:
     )
 
 
-def _lines(logs: list[Path]) -> Iterator[str]:
-    for log in logs:
+def _log() -> Iterator[str]:
+    if not AUDIT_LOG.exists():
+        raise SandboxError("the sandbox is not up: run `make sandbox-up`")
+    for log in sorted(AUDIT_LOG.parent.glob("audit*.log")):
         with log.open(encoding="utf-8") as file:
             yield from file

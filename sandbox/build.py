@@ -8,7 +8,6 @@ overwritten. A program appears under its name when it is finished, so an interru
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from kamaji_core.testing.programs import cache_directory
 from sandbox.errors import SandboxError, run
+from sandbox.exclusive import one_at_a_time
 from sandbox.golang import Toolchain, needed_version, toolchain
 
 SOURCES = Path(__file__).parent / "programs"
@@ -138,7 +138,7 @@ def build_programs(say: Say) -> Path:
     Raises:
         SandboxError: when a build fails; the message carries what the compiler said.
     """
-    with _alone(say):
+    with one_at_a_time(cache_directory() / "programs", say, "Another run builds the programs"):
         missing = [(family, name) for family in FAMILIES for name in family.missing()]
         if missing:
             go = toolchain(needed_version(*(family.source / "go.mod" for family in FAMILIES)))
@@ -221,16 +221,3 @@ def link(name: Path, target: Path) -> None:
     unfinished.unlink(missing_ok=True)
     unfinished.symlink_to(target)
     unfinished.replace(name)
-
-
-@contextlib.contextmanager
-def _alone(say: Say) -> Iterator[None]:
-    root = cache_directory() / "programs"
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another run builds the programs: waiting for it.")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

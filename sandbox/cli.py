@@ -147,6 +147,62 @@ def remove(*, name: str) -> None:
     leave(name, click.echo)
 
 
+@main.group()
+def operator() -> None:
+    """The operator: as pods that Helm installs, or as a process of this tree's code."""
+
+
+@operator.command("install")
+@click.option("--set", "values", multiple=True, metavar="PATH=VALUE", help="A value of the chart charts/kamaji.")
+def install_operator(*, values: tuple[str, ...]) -> None:
+    """Build the image and install, or upgrade, both charts."""
+    from sandbox.operator.pods import install  # noqa: PLC0415 - see the module's head
+
+    click.echo(install(click.echo, *values))
+
+
+@operator.command("uninstall")
+def uninstall_operator() -> None:
+    """Take the pods away; tenants and definitions stay."""
+    from sandbox.operator.pods import uninstall  # noqa: PLC0415 - see the module's head
+
+    click.echo(uninstall())
+
+
+@operator.command("start")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def start_operator(*, arguments: tuple[str, ...]) -> None:
+    """Start it anew as a process; ARGUMENTS after `--` are those of `kamaji manager`."""
+    from sandbox.operator.process import operator as described  # noqa: PLC0415 - see the module's head
+    from sandbox.operator.process import start as start_process  # noqa: PLC0415 - see the module's head
+
+    start_process(*arguments)
+    click.echo(f"The operator works; its log is {described().log}")
+
+
+@operator.command("stop")
+def stop_operator() -> None:
+    """End the process."""
+    from sandbox.operator.process import stop  # noqa: PLC0415 - see the module's head
+
+    stop()
+
+
+@main.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []}
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def helm(arguments: tuple[str, ...]) -> None:
+    """Run the pinned Helm against the cluster, as its administrator."""
+    import os  # noqa: PLC0415 - see the module's head
+
+    from sandbox.helm import environment  # noqa: PLC0415 - see the module's head
+    from sandbox.helm import helm as program  # noqa: PLC0415 - see the module's head
+
+    found = program()
+    os.execve(found, [str(found), *arguments], environment())  # noqa: S606 - it is what the user asked for
+
+
 @main.command()
 @click.option("--since", type=float, metavar="SECONDS", help="Only the last SECONDS.")
 @click.option("--detail", is_flag=True, help="Split by verb and resource.")

@@ -26,6 +26,8 @@ TOOLS = {
     "iptables": "/usr/sbin/iptables",
     "ethtool": "/sbin/ethtool",
     "socat": "/usr/bin/socat",
+    "buildah": "/usr/bin/buildah",
+    "debootstrap": "/usr/sbin/debootstrap",
 }
 """Packages to install when the file named beside them is not there."""
 

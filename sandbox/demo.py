@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import kamaji_core
-from sandbox import operator, places
+from sandbox import places
 from sandbox.errors import SandboxError, run
 from sandbox.images import BUSYBOX
 from sandbox.node.join import add
 from sandbox.node.machine import known
+from sandbox.operator import process as operator
 from sandbox.up import up
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""One command at a time changes the sandbox."""
+"""One command at a time changes the sandbox, or a part of the cache."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sandbox.places import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @contextlib.contextmanager
@@ -34,6 +35,25 @@ def exclusive(say: Callable[[str], None]) -> Iterator[None]:
                 return
         finally:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def one_at_a_time(directory: Path, say: Callable[[str], None], otherwise: str) -> Iterator[None]:
+    """Hold the lock on a part of the cache, waiting for another command that has it.
+
+    Args:
+        directory: the part; made when it is not there.
+        say: takes a line of progress.
+        otherwise: what another run does that has the lock.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{otherwise}: waiting for it.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _is_current(descriptor: int) -> bool:

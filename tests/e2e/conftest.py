@@ -10,14 +10,16 @@ import sys
 import time
 from base64 import b64decode
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import yaml
 
 import kamaji_core
-from sandbox import operator
+from sandbox import audit
+from sandbox.operator import pods, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,6 +111,11 @@ class Tenant:
         return result.stdout
 
 
+def condition(tenant: Tenant, kind: str) -> dict[str, Any]:
+    """One of its conditions."""
+    return next(one for one in tenant.object()["status"]["conditions"] if one["type"] == kind)
+
+
 def until(condition: Callable[[], Any], what: str, *, limit: float = LIMIT) -> None:
     """Wait for a condition, but not for ever."""
     deadline = time.monotonic() + limit
@@ -117,17 +124,93 @@ def until(condition: Callable[[], Any], what: str, *, limit: float = LIMIT) -> N
         time.sleep(0.1)
 
 
+class Operator(Protocol):
+    """The operator, in one of the two ways in which it runs here."""
+
+    def start(self) -> None:
+        """Start it, anew when it runs already, and wait until it works."""
+
+    def stop(self) -> str:
+        """Take it away, and see that it lacked no right; gives what the user is told."""
+
+    def log(self) -> str:
+        """What it said since its start."""
+
+
+class AsProcess:
+    """A process of this tree's code, an administrator to the management cluster."""
+
+    def __init__(self, sandbox: SandboxCommand) -> None:
+        self._sandbox = sandbox
+
+    def start(self) -> None:
+        """Start it, anew when it runs already."""
+        self._sandbox.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={DEFINITIONS}")
+        self._sandbox.kubectl("wait", "--for=condition=Established", f"--filename={DEFINITIONS}", "--timeout=30s")
+        process.start()
+
+    def stop(self) -> str:
+        """End it."""
+        process.stop()
+        return ""
+
+    def log(self) -> str:
+        """What it said since its start."""
+        lines = process.operator().log.read_text().splitlines()
+        started = max(index for index, line in enumerate(lines) if "working" in line)
+        return "\n".join(lines[started:])
+
+
+class AsPods:
+    """Two pods of the real image, installed by the real Helm, with the chart's own rights."""
+
+    def __init__(self, sandbox: SandboxCommand) -> None:
+        self._sandbox = sandbox
+        self._began = datetime.now(UTC)
+
+    def start(self) -> None:
+        """Install it, or have all pods begin anew."""
+        if pods.RELEASE not in pods.releases():
+            self._began = datetime.now(UTC)
+            pods.install(print)
+            return
+        deployment = (f"deployment/{pods.RELEASE}", f"--namespace={pods.NAMESPACE}")
+        self._sandbox.kubectl("rollout", "restart", *deployment)
+        self._sandbox.kubectl("rollout", "status", *deployment, f"--timeout={LIMIT}s")
+
+    def stop(self) -> str:
+        """Uninstall it, and see by the audit log that it lacked no right."""
+        refused = [request for request in audit.refused_since(self._began) if request.user == pods.ACCOUNT]
+        said = pods.uninstall()
+        assert refused == []
+        return said
+
+    def log(self) -> str:
+        """What its pods said."""
+        selected = f"--selector=app.kubernetes.io/instance={pods.RELEASE}"
+        return self._sandbox.kubectl("logs", f"--namespace={pods.NAMESPACE}", selected, "--tail=-1")
+
+
+WAYS: dict[str, Callable[[SandboxCommand], Operator]] = {"process": AsProcess, "pods": AsPods}
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def operator(request: pytest.FixtureRequest, sandbox: SandboxCommand) -> Iterator[Operator]:
+    """A running operator: every module runs once with a process and once with pods."""
+    one = WAYS[request.param](sandbox)
+    one.start()
+    yield one
+    one.stop()
+
+
 @pytest.fixture(scope="module")
-def management(sandbox: SandboxCommand) -> Iterator[SandboxCommand]:
-    """The sandbox with our definitions, the example DataStore and a running operator."""
-    sandbox.kubectl("apply", "--server-side", f"--filename={DEFINITIONS}")
-    sandbox.kubectl("wait", "--for=condition=Established", f"--filename={DEFINITIONS}", "--timeout=30s")
+def management(sandbox: SandboxCommand, operator: Operator) -> Iterator[SandboxCommand]:
+    """The sandbox with a running operator, the example DataStore and a namespace for tenants."""
+    assert operator
     sandbox.kubectl("apply", f"--filename={ROOT}/examples/datastore-etcd.yaml")
     sandbox.kubectl("create", "namespace", NAMESPACE)
-    operator.start()
     yield sandbox
     sandbox.kubectl("delete", "namespace", NAMESPACE, f"--timeout={LIMIT}s")
-    operator.stop()
 
 
 @pytest.fixture(scope="module")

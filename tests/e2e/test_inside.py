@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from sandbox import operator
-
-from .conftest import LIMIT, NAMESPACE, until
+from .conftest import LIMIT, NAMESPACE, condition, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .conftest import SandboxCommand, Tenant
+    from .conftest import Operator, SandboxCommand, Tenant
 
 pytestmark = pytest.mark.root
+SESSION = "keeps the tenant's cluster"
 ADDONS: dict[str, Any] = {"coreDNS": {}, "kubeProxy": {}}
 
 
@@ -30,11 +29,6 @@ def inside(management: SandboxCommand, make_tenant: Callable[..., Tenant]) -> Te
         "wait", "tcp/inside", f"--namespace={NAMESPACE}", "--for=condition=AddonsReady", f"--timeout={LIMIT}s"
     )
     return tenant
-
-
-def condition(tenant: Tenant, kind: str) -> dict[str, Any]:
-    """One of its conditions."""
-    return next(one for one in tenant.object()["status"]["conditions"] if one["type"] == kind)
 
 
 def names(tenant: Tenant, kind: str) -> set[str]:
@@ -81,7 +75,7 @@ def test_a_deleted_addon_comes_back(inside: Tenant) -> None:
     until(lambda: "deployment.apps/coredns" in names(inside, "deployment"), "CoreDNS", limit=5)
 
 
-def test_an_operator_that_starts_again_changes_nothing(inside: Tenant) -> None:
+def test_an_operator_that_starts_again_changes_nothing(inside: Tenant, operator: Operator) -> None:
     """Neither inside, where the tenant's own controllers write into the same objects, nor in the status."""
     kinds = "configmap,deployment,daemonset,service,serviceaccount,role,rolebinding"
     ours = "{.metadata.managedFields[?(@.manager=='kamaji')].time}"
@@ -90,15 +84,8 @@ def test_an_operator_that_starts_again_changes_nothing(inside: Tenant) -> None:
     inside.kubectl("rollout", "status", "daemonset/kube-proxy", "--namespace=kube-system", f"--timeout={LIMIT}s")
     before = inside.kubectl(*selected), inside.object()["metadata"]["resourceVersion"]
     operator.start()
-    until(lambda: "keeps the tenant's cluster" in operator_log(), "its session to stand")
+    until(lambda: any(SESSION in line and '"inside"' in line for line in operator.log().splitlines()), "its session")
     assert (inside.kubectl(*selected), inside.object()["metadata"]["resourceVersion"]) == before
-
-
-def operator_log() -> str:
-    """What it said since its start about the tenant."""
-    lines = operator.operator().log.read_text().splitlines()
-    started = max(index for index, line in enumerate(lines) if "working" in line)
-    return "\n".join(line for line in lines[started:] if "inside" in line)
 
 
 def test_an_addon_that_is_turned_off_goes(inside: Tenant, management: SandboxCommand) -> None:

@@ -98,7 +98,7 @@ def test_the_addons_run_there(noded: Tenant) -> None:
 
 def answer(tenant: Tenant, pod: str) -> str:
     """What the Service says to a pod that asks it by its name; empty when it says nothing."""
-    command = ("exec", pod, "--", "sh", "-c", "wget -q -O- http://web.default.svc.cluster.local || true")
+    command = ("exec", pod, "--", "sh", "-c", "wget -T 2 -q -O- http://web.default.svc.cluster.local || true")
     return tenant.kubectl(*command).strip()
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox import operator
 from sandbox.store import etcdctl
 
 from .conftest import LIMIT, NAMESPACE, until
 
 if TYPE_CHECKING:
-    from .conftest import SandboxCommand, Tenant
+    from .conftest import Operator, SandboxCommand, Tenant
 
 pytestmark = pytest.mark.root
 
@@ -80,7 +79,7 @@ def test_its_keys_stay_in_its_own_range(tenant: Tenant) -> None:
     assert any(key.startswith(f"/{schema}/") for key in keys)
 
 
-def test_a_restart_of_the_operator_changes_nothing(tenant: Tenant, management: SandboxCommand) -> None:
+def test_a_restart_of_the_operator_changes_nothing(tenant: Tenant, operator: Operator) -> None:
     """The tenant's object is not written, its pods go on."""
     before = tenant.object()["metadata"]["resourceVersion"]
     operator.start()
