@@ -86,6 +86,22 @@ def occupied_ranges() -> list[str]:
     return found
 
 
+_NO_WAY_OUT = f"""
+table ip {NAME}
+delete table ip {NAME}
+table ip {NAME} {{
+    chain forward {{
+        type filter hook forward priority filter
+        oifname {_INTERFACE} ip daddr != {HOST_ADDRESS} meta l4proto tcp reject with tcp reset
+        oifname {_INTERFACE} ip daddr != {HOST_ADDRESS} reject with icmp net-unreachable
+    }}
+}}
+"""
+"""What would leave the sandbox is refused at once. Where it vanished instead, a pod that asks for a Service a moment
+before kube-proxy has its rules would keep asking in vain: the kernel remembers for two minutes that this connection's
+address is not to be rewritten."""
+
+
 def remember_change(kind: str, name: str, old: str) -> None:
     """Record something of the host's that is about to be changed, once; `down` reads it."""
     changes = remembered_changes()
@@ -137,6 +153,7 @@ def _connect() -> None:
     ]
     run(["nsenter", f"--net={NETWORK}", "ip", "-batch", "-"], limit=_LIMIT, sends="\n".join(inner) + "\n")
     run(["nsenter", f"--net={NETWORK}", sys.executable, "-ISc", _ENABLE_FORWARDING], limit=_LIMIT)
+    run(["nsenter", f"--net={NETWORK}", "nft", "--file", "-"], limit=_LIMIT, sends=_NO_WAY_OUT)
     for destination in (POD_RANGE, SERVICE_RANGE):
         run(["ip", "route", "replace", destination, "via", NODE_ADDRESS, "dev", NAME], limit=_LIMIT)
 

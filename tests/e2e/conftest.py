@@ -29,6 +29,8 @@ UP_LIMIT = 300
 DEFINITIONS = Path(kamaji_core.__file__).parent / "api" / "crds"
 NAMESPACE = "tenant-test"
 LIMIT = 120
+SESSION = "keeps the tenant's cluster"
+"""What an operator's log says when it has looked at a tenant's cluster for the first time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +212,8 @@ def management(sandbox: SandboxCommand, operator: Operator) -> Iterator[SandboxC
     sandbox.kubectl("apply", f"--filename={ROOT}/examples/datastore-etcd.yaml")
     sandbox.kubectl("create", "namespace", NAMESPACE)
     yield sandbox
+    # First the tenants: the namespace controller looks again after some seconds only.
+    sandbox.kubectl("delete", "tcp", "--all", f"--namespace={NAMESPACE}", f"--timeout={LIMIT}s")
     sandbox.kubectl("delete", "namespace", NAMESPACE, f"--timeout={LIMIT}s")
 
 

@@ -12,7 +12,7 @@ from sandbox.errors import SandboxError
 from sandbox.helm import tell_helm
 from sandbox.operator import pods
 
-from .conftest import LIMIT, NAMESPACE, condition, until
+from .conftest import LIMIT, NAMESPACE, SESSION, condition, until
 
 if TYPE_CHECKING:
     from .conftest import Operator, SandboxCommand, Tenant
@@ -97,7 +97,7 @@ def test_an_upgrade_rolls_no_tenant(tenant: Tenant, management: SandboxCommand, 
     pods.install(print, "log.level=debug", "maxConcurrentBoots=3")
     until(lambda: not pods_before & names(management), "the old ones to go")
     until(lambda: leader(management) in names(management), "a new one to lead")
-    until(lambda: "keeps the tenant's cluster" in operator.log(), "it to have looked at the tenant")
+    until(lambda: SESSION in operator.log(), "it to have looked at the tenant")
     assert state(management) == before
 
 
@@ -116,7 +116,7 @@ def test_plugins_are_chosen(tenant: Tenant, management: SandboxCommand) -> None:
 
 def test_an_end_keeps_tenants(tenant: Tenant, management: SandboxCommand, operator: Operator) -> None:
     """`helm uninstall` says so; and when it is installed again, there is nothing to do."""
-    until(lambda: "keeps the tenant's cluster" in operator.log(), "it to have looked at the tenant")
+    until(lambda: SESSION in operator.log(), "it to have looked at the tenant")
     before = state(management)
     said = operator.stop()
     assert "kept" in said
@@ -124,7 +124,7 @@ def test_an_end_keeps_tenants(tenant: Tenant, management: SandboxCommand, operat
     assert state(management) == before
     assert tenant.kubectl("get", "--raw", "/readyz") == "ok"
     operator.start()
-    until(lambda: "keeps the tenant's cluster" in operator.log(), "it to have looked at the tenant")
+    until(lambda: SESSION in operator.log(), "it to have looked at the tenant")
     assert state(management) == before
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from .conftest import LIMIT, NAMESPACE, condition, until
+from .conftest import LIMIT, NAMESPACE, SESSION, condition, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .conftest import Operator, SandboxCommand, Tenant
 
 pytestmark = pytest.mark.root
-SESSION = "keeps the tenant's cluster"
 ADDONS: dict[str, Any] = {"coreDNS": {}, "kubeProxy": {}}
 
 

@@ -15,15 +15,18 @@ import pytest
 from kamaji_core.testing import free_port
 from sandbox.images import BUSYBOX
 
-from .conftest import LIMIT, NAMESPACE, until
+from .conftest import LIMIT, NAMESPACE, SESSION, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .conftest import SandboxCommand, Tenant
+    from .conftest import Operator, SandboxCommand, Tenant
 
 pytestmark = pytest.mark.root
-NODE = "noded-1"
+NAME = "noded"
+NODE = f"{NAME}-1"
+SYSTEM = "--namespace=kube-system"
+DNS = "--selector=k8s-app=kube-dns"
 WEB: dict[str, Any] = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -90,15 +93,14 @@ def test_the_node_is_ready(noded: Tenant) -> None:
 
 def test_the_addons_run_there(noded: Tenant) -> None:
     """CoreDNS and kube-proxy, as pods of the tenant."""
-    system = "--namespace=kube-system"
-    noded.kubectl("rollout", "status", "daemonset/kube-proxy", system, f"--timeout={LIMIT}s")
-    noded.kubectl("rollout", "status", "deployment/coredns", system, f"--timeout={LIMIT}s")
-    assert running(noded, system, "--selector=k8s-app=kube-proxy")
+    noded.kubectl("rollout", "status", "daemonset/kube-proxy", SYSTEM, f"--timeout={LIMIT}s")
+    noded.kubectl("rollout", "status", "deployment/coredns", SYSTEM, f"--timeout={LIMIT}s")
+    assert running(noded, SYSTEM, "--selector=k8s-app=kube-proxy")
 
 
 def answer(tenant: Tenant, pod: str) -> str:
     """What the Service says to a pod that asks it by its name; empty when it says nothing."""
-    command = ("exec", pod, "--", "sh", "-c", "wget -T 2 -q -O- http://web.default.svc.cluster.local || true")
+    command = ("exec", pod, "--", "sh", "-c", "wget -q -O- http://web.default.svc.cluster.local || true")
     return tenant.kubectl(*command).strip()
 
 
@@ -110,6 +112,45 @@ def test_pods_and_their_service_answer(noded: Tenant, web: list[str]) -> None:
     answers = {answer(noded, web[0]) for _ in range(12)}
     assert answers <= set(web)
     assert len(answers) > 1
+
+
+def test_a_deleted_addon_comes_back(noded: Tenant) -> None:
+    """Though it was the tenant's administrator who deleted it, and its pods run again."""
+    before = set(running(noded, SYSTEM, DNS))
+    noded.kubectl("delete", "deployment", "coredns", SYSTEM)
+    until(lambda: "coredns" in noded.kubectl("get", "deployments", SYSTEM, "--output=name"), "CoreDNS", limit=5)
+    until(lambda: set(running(noded, SYSTEM, DNS)) - before, "its new pods to run")
+
+
+def test_an_edited_configuration_comes_back(noded: Tenant) -> None:
+    """What kube-proxy is told is nobody's to change but by the specification."""
+    wanted = configuration(noded, "kube-proxy")
+    patch = json.dumps({"data": {"config.conf": "mode: userspace"}})
+    noded.kubectl("patch", "configmap", "kube-proxy", SYSTEM, "--type=merge", f"--patch={patch}")
+    until(lambda: configuration(noded, "kube-proxy") == wanted, "the configuration", limit=5)
+
+
+def test_a_users_own_corefile_stays(noded: Tenant, web: list[str], operator: Operator) -> None:
+    """It is the users' as soon as they write it, through an operator's restart too, and names resolve by it."""
+    text = configuration(noded, "coredns")["Corefile"]
+    own = text.replace(
+        "    ready\n", "    ready\n    hosts {\n        192.0.2.9 mine.example\n        fallthrough\n    }\n"
+    )
+    assert own != text
+    patch = json.dumps({"data": {"Corefile": own}})
+    noded.kubectl("patch", "configmap", "coredns", SYSTEM, "--type=merge", f"--patch={patch}")
+    noded.kubectl("rollout", "restart", "deployment/coredns", SYSTEM)
+    operator.start()
+    until(lambda: any(SESSION in line and NAME in line for line in operator.log().splitlines()), "its session")
+    noded.kubectl("rollout", "status", "deployment/coredns", SYSTEM, f"--timeout={LIMIT}s")
+    ask = ("exec", web[0], "--", "sh", "-c", "nslookup mine.example || true")
+    until(lambda: "192.0.2.9" in noded.kubectl(*ask), "the user's own name to resolve")
+    assert configuration(noded, "coredns")["Corefile"] == own
+
+
+def configuration(tenant: Tenant, name: str) -> dict[str, str]:
+    """What a ConfigMap of an add-on says."""
+    return dict(json.loads(tenant.kubectl("get", "configmap", name, SYSTEM, "--output=json"))["data"])
 
 
 def test_logs_come(noded: Tenant, web: list[str]) -> None:
