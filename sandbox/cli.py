@@ -35,14 +35,18 @@ def main() -> None:
 
 @main.command()
 def setup() -> None:
-    """Install the needed Debian packages and build the programs; what is there is left alone."""
+    """Install the needed Debian packages, bring Helm, build the programs; what is there is left alone."""
     from sandbox.build import build_programs  # noqa: PLC0415 - see the module's head
     from sandbox.debian import container_runtime, install_tools  # noqa: PLC0415 - see the module's head
+    from sandbox.helm import helm as bring_helm  # noqa: PLC0415 - see the module's head
+    from sandbox.operator.image import make_base  # noqa: PLC0415 - see the module's head
 
     installed = install_tools()
     click.echo(f"Installed Debian packages: {', '.join(installed) or 'none were missing'}")
     runtime = container_runtime()
     click.echo(f"containerd and runc: {runtime.containerd.parents[2]}")
+    click.echo(f"Helm: {bring_helm()}")
+    make_base(click.echo)
     click.echo(f"Programs: {build_programs(click.echo)}")
 
 

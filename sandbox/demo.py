@@ -1,7 +1,7 @@
 """`make demo`: from nothing to a tenant whose machine runs a pod, with a line for each step and its time.
 
-It does what a user would do, with the tools a user would use: `kubectl apply` of the definitions and of the two
-examples, then a look at the conditions. Running it again on a sandbox that is up shows the same.
+It does what a user would do, with the tools a user would use: `helm install` of the two charts, `kubectl apply` of
+the two examples, then a look at the conditions. Running it again on a sandbox that is up shows the same.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import kamaji_core
 from sandbox import places
 from sandbox.errors import SandboxError, run
 from sandbox.images import BUSYBOX
 from sandbox.node.join import add
 from sandbox.node.machine import known
-from sandbox.operator import process as operator
+from sandbox.operator import image, pods, process
 from sandbox.up import up
 
 if TYPE_CHECKING:
@@ -75,15 +74,14 @@ def demo(say: Callable[[str], None]) -> None:
     say("1. A management cluster on this machine")
     up(say)
     clock.lap("management cluster")
-    say("2. The definitions of TenantControlPlane and DataStore")
-    definitions = Path(kamaji_core.__file__).parent / "api" / "crds"
-    files = [f"--filename={file}" for file in sorted(definitions.glob("*.yaml"))]
-    _tell(say, _kubectl("apply", "--server-side", *files))
-    _kubectl("wait", "--for=condition=Established", *files, "--timeout=30s")
-    clock.lap("definitions")
-    say("3. The operator, inside the cluster's network")
-    operator.start()
-    clock.lap("operator")
+    say("2. The operator's image, from the Dockerfile")
+    image.bring(say)
+    clock.lap("image")
+    say("3. The definitions and two operators: helm install charts/kamaji-crds and charts/kamaji")
+    process.stop()
+    pods.install(say)
+    _tell(say, _kubectl("get", "pods", f"--namespace={pods.NAMESPACE}"))
+    clock.lap("helm install")
     say("4. A DataStore and a tenant: kubectl apply -f examples/")
     _tell(say, _kubectl("apply", f"--filename={ROOT}/examples/datastore-etcd.yaml"))
     _tell(say, _kubectl("apply", f"--filename={ROOT}/examples/tenant.yaml"))
@@ -136,8 +134,9 @@ def _follow(say: Callable[[str], None]) -> None:
             return
     message = shown.get("Ready", ("", "it has no conditions"))[1]
     raise SandboxError(
-        f"the tenant is not Ready after {_LIMIT:.0f} s: {message} See {places.LOGS}/operator.log and "
-        f"KUBECONFIG={places.KUBECONFIG} kubectl describe pods"
+        f"the tenant is not Ready after {_LIMIT:.0f} s: {message} See "
+        f"KUBECONFIG={places.KUBECONFIG} kubectl logs --namespace {pods.NAMESPACE} deployment/{pods.RELEASE} and "
+        f"kubectl describe pods"
     )
 
 
@@ -180,7 +179,8 @@ def _join(say: Callable[[str], None]) -> None:
     if NODE not in {machine.name for machine in known()}:
         add(NODE, tenant=TENANT, namespace=NAMESPACE, say=say)
     kubectl = (KUBECTL, f"--kubeconfig={TENANT_KUBECONFIG}")
-    run([*kubectl, "wait", f"node/{NODE}", "--for=condition=Ready", "--timeout=60s"], limit=70)
+    for what in ("create", "condition=Ready"):  # kubeadm has ended before the kubelet's first word to the API server
+        run([*kubectl, "wait", f"node/{NODE}", f"--for={what}", "--timeout=60s"], limit=70)
     run([*kubectl, "apply", "--filename=-"], limit=30, sends=json.dumps(_POD))
     run([*kubectl, "wait", "pod/hello", "--for=condition=Ready", "--timeout=60s"], limit=70)
     _tell(say, run([*kubectl, "get", "pods", "--all-namespaces", "--output=wide"], limit=30))
@@ -205,7 +205,7 @@ Another machine:            .venv/bin/python -m sandbox node add {TENANT}
 The management cluster:     export KUBECONFIG={places.KUBECONFIG}
                             kubectl get tenantcontrolplanes,datastores,pods
 kubectl and kamaji:         . .venv/bin/activate
-The operator's log:         {places.LOGS}/operator.log
+The operator's log:         kubectl logs --namespace {pods.NAMESPACE} deployment/{pods.RELEASE} --all-pods
 Delete the tenant:          kubectl delete tenantcontrolplane {TENANT}
 Remove everything:          make clean"""
 

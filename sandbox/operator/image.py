@@ -32,6 +32,7 @@ BASE = "docker.io/library/python:3.11-slim-bookworm"
 _SUITE = "bookworm"
 _PACKAGES = "python3,python3-pip,ca-certificates"
 _SOURCES = ("Dockerfile", ".dockerignore", "constraints.txt", "pyproject.toml", "LICENSE", "README.md")
+_OTHERWISE = "Another run builds the operator's image"
 _PIP_SETTING = re.compile(r"(?:global|install|site|user|:env:)\.([a-z-]+)='(.*)'")
 _BASE_LIMIT, _BUILD_LIMIT, _STEP_LIMIT = 900.0, 900.0, 120.0
 
@@ -65,13 +66,26 @@ def build(say: Say) -> Path:
     if archive.exists():
         return archive
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with one_at_a_time(cache_directory() / "buildah", say, "Another run builds the operator's image"):
-        if BASE not in _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
-            say("The base of the operator's image: made of Debian packages, once (about a minute)")
-            _make_base()
+    make_base(say)
+    with one_at_a_time(cache_directory() / "buildah", say, _OTHERWISE):
         say("The operator's image: building (about 20 s)")
         _build(f"{NAME}:{tag()}", archive)
     return archive
+
+
+def make_base(say: Say) -> None:
+    """Make the base image unless it is there.
+
+    Args:
+        say: takes a line of progress.
+
+    Raises:
+        SandboxError: when a step fails.
+    """
+    with one_at_a_time(cache_directory() / "buildah", say, _OTHERWISE):
+        if BASE not in _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split():
+            say("The base of the operator's image: made of Debian packages, once (about a minute)")
+            _make_base()
 
 
 def bring(say: Say) -> str:

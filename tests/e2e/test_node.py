@@ -65,6 +65,12 @@ def noded(management: SandboxCommand, make_tenant: Callable[..., Tenant]) -> Ite
     management.run("node", "remove", NODE)
 
 
+def wait_until_ready(tenant: Tenant) -> None:
+    """The machine's Node is there, a moment after kubeadm has ended, and Ready."""
+    for what in ("create", "condition=Ready"):
+        tenant.kubectl("wait", f"node/{NODE}", f"--for={what}", f"--timeout={LIMIT}s")
+
+
 def running(tenant: Tenant, *selected: str) -> list[str]:
     """Names of the pods that are Ready."""
     pods = json.loads(tenant.kubectl("get", "pods", *selected, "--output=json"))["items"]
@@ -86,7 +92,7 @@ def web(noded: Tenant) -> list[str]:
 
 def test_the_node_is_ready(noded: Tenant) -> None:
     """With the tenant's version, and its client certificate approved by the tenant's own controllers."""
-    noded.kubectl("wait", f"node/{NODE}", "--for=condition=Ready", f"--timeout={LIMIT}s")
+    wait_until_ready(noded)
     node = json.loads(noded.kubectl("get", "node", NODE, "--output=json"))
     assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.37.1"
 
@@ -179,6 +185,6 @@ def test_a_node_leaves_and_joins_again(noded: Tenant, management: SandboxCommand
     noded.kubectl("delete", "node", NODE)
     began = time.monotonic()
     management.run("node", "add", "noded", f"--namespace={NAMESPACE}", f"--name={NODE}")
-    noded.kubectl("wait", f"node/{NODE}", "--for=condition=Ready", f"--timeout={LIMIT}s")
+    wait_until_ready(noded)
     print(f"\n  joined again after {time.monotonic() - began:.1f} s")  # noqa: T201 - a figure for whoever looks
     until(lambda: len(running(noded, "--selector=app=web")) == 3, "the pods to run again")
