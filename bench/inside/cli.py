@@ -1,0 +1,79 @@
+"""The commands that measure what the operator does inside tenants' clusters; the fleets have both add-ons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.course import Records
+from bench.fleet import Fleet, Shape
+from bench.inside.creation import inside as measure_inside
+from bench.inside.creation import ways
+from bench.options import FLEET_OPTIONS, limit_for, run_until_terminated, show, tenants_option
+from bench.testbed import Options
+from sandbox.build import kubernetes_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from bench.inside.results import InsideResult
+    from bench.meter import Sample
+
+
+def _fleet_options(tenants: int) -> Callable[[Any], Any]:
+    def add(command: Any) -> Any:
+        for option in reversed((tenants_option(tenants), *FLEET_OPTIONS)):
+            command = option(command)
+        return command
+
+    return add
+
+
+def options_of(
+    *, tenants: int, shape: str, operator: str, health: str, version: str | None, limit: float | None
+) -> Options:
+    """What a measurement inside is to do, with defaults filled in."""
+    fleet = Fleet(size=tenants, shape=Shape(shape), version=version or kubernetes_version(), addons=True)
+    return Options(fleet=fleet, command=operator, health=health, limit=limit or limit_for(tenants))
+
+
+@click.command()
+@_fleet_options(10)
+@click.option(
+    "--silent-one",
+    is_flag=True,
+    help="Compare with a fleet of which one API server never answers the operator, not with the bare client.",
+)
+def inside(*, silent_one: bool, runs: int, file: Path | None, **settings: Any) -> None:
+    """How soon new tenants' clusters hold what they should.
+
+    Each run makes two fleets of equal shape, in turned order every second run: in one the operator writes kubeadm's
+    objects and the add-ons', in the other it runs with --no-tenant-sessions and a bare client writes the same objects
+    as soon as an API server says that it is ready. Both clocks start at that moment, seen at the Service's address.
+    What the operator's CPU seconds a tenant differ by is what the sessions cost.
+    """
+    options = options_of(**settings)
+    records = Records()
+
+    async def run() -> None:
+        for number in range(1, runs + 1):
+            records.runs.append([])
+            records.samples.append([])
+
+            def keep(result: InsideResult, samples: list[Sample]) -> None:
+                records.runs[-1] = [result]
+                records.samples[-1] += samples
+
+            order = ways(silent_one=silent_one, number=number)
+            click.echo(f"Run {number} of {runs}: {', then '.join(order)}")
+            await measure_inside(options, order=order, keep=keep, say=click.echo)
+
+    try:
+        run_until_terminated(run())
+    finally:
+        show(options, records, file, asked={"silent_one": silent_one})
+
+
+INSIDE_COMMANDS = (inside,)
