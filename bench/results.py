@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.inside.results import InsideResult
+from bench.inside.results import InsideResult, SessionsResult
 
 if TYPE_CHECKING:
     from bench.figures import Spread
@@ -173,4 +173,13 @@ class FloorResult:
     runs: tuple[FloorRun, ...]
 
 
-Result = CreateResult | IdleResult | RestartResult | ChangeResult | DeleteResult | FloorResult | InsideResult
+Result = (
+    CreateResult
+    | IdleResult
+    | RestartResult
+    | ChangeResult
+    | DeleteResult
+    | FloorResult
+    | InsideResult
+    | SessionsResult
+)

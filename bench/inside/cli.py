@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.course import Records
+from bench.create import create
 from bench.fleet import Fleet, Shape
+from bench.idle import idle
 from bench.inside.creation import inside as measure_inside
 from bench.inside.creation import ways
+from bench.inside.sessions import sessions as measure_sessions
 from bench.options import FLEET_OPTIONS, limit_for, run_until_terminated, show, tenants_option
-from bench.testbed import Options
+from bench.testbed import Options, testbed
 from sandbox.build import kubernetes_version
 
 if TYPE_CHECKING:
@@ -76,4 +80,40 @@ def inside(*, silent_one: bool, runs: int, file: Path | None, **settings: Any) -
         show(options, records, file, asked={"silent_one": silent_one})
 
 
-INSIDE_COMMANDS = (inside,)
+@click.command()
+@_fleet_options(40)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0.1),
+    default=5.0,
+    show_default=True,
+    help="How long the operator is watched at rest, once without tenants and once with them.",
+)
+def sessions(*, minutes: float, runs: int, file: Path | None, **settings: Any) -> None:
+    """What sessions in tenants' clusters cost at rest.
+
+    The operator is watched before there are tenants and with all of them; what differs is told for one tenant, with its
+    connections and the writes on both sides. Then the operator is restarted: how soon all sessions stand, and what is
+    written then.
+    """
+    options = replace(options_of(**settings), idle_seconds=minutes * 60)
+    records = Records()
+
+    async def run() -> None:
+        for number in range(1, runs + 1):
+            click.echo(f"Run {number} of {runs}")
+            async with testbed(options, click.echo) as bed:
+                records.runs.append([])
+                records.samples.append(bed.meter.samples)
+                empty = await idle(bed)
+                created = await create(bed)
+                records.runs[-1].append(created)
+                records.runs[-1].append(await measure_sessions(bed, empty, created))
+
+    try:
+        run_until_terminated(run())
+    finally:
+        show(options, records, file, asked={"minutes": minutes})
+
+
+INSIDE_COMMANDS = (inside, sessions)

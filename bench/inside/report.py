@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bench.figures import NOTHING, differences, seconds_text, spread, spread_text
+from bench.figures import MEBIBYTE, NOTHING, differences, seconds_text, spread, spread_text
 from bench.inside.results import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.figures import Spread
-    from bench.inside.results import InsideFleet, InsideResult
+    from bench.inside.results import InsideFleet, InsideResult, SessionsResult
 
 
 def inside_rows(result: InsideResult) -> Iterator[tuple[str, str]]:
@@ -24,6 +24,39 @@ def inside_rows(result: InsideResult) -> Iterator[tuple[str, str]]:
         yield from _against_bare(sessions, bare)
     if sessions and silent:
         yield from _against_silent(sessions, silent)
+
+
+def sessions_rows(result: SessionsResult) -> Iterator[tuple[str, str]]:
+    """Those of sessions at rest and after a restart."""
+    empty, full, restart = result.empty.window, result.full.window, result.restart
+    yield "sessions: tenants (all stood)", f"{result.tenants} ({'yes' if result.stood else 'NO'})"
+    yield (
+        "- RSS without tenants / with them / after the restart, MiB",
+        " / ".join(f"{one.operator_resident_bytes / MEBIBYTE:.1f}" for one in (empty, full, restart)),
+    )
+    yield (
+        "- RSS a tenant / after the restart, MiB",
+        f"{result.resident_bytes / MEBIBYTE:.3f} / {result.resident_bytes_after_restart / MEBIBYTE:.3f}",
+    )
+    yield (
+        "- CPU without tenants / with them, % of a core",
+        f"{result.empty.cpu_share * 100:.3f} / {result.full.cpu_share * 100:.3f}",
+    )
+    yield f"- CPU a tenant over {full.seconds:.0f} s, % of a core", f"{result.cpu_share * 100:.4f}"
+    yield "- most connections to a tenant p50 / max", spread_text(result.connections, "p50", "max", digits=0)
+    yield "- at rest: writes in the management cluster", f"{full.asked.writes}"
+    yield "- at rest: writes in tenants' clusters", _counted(result.tenant_writes)
+    yield (
+        "- sessions restart: working / all stand after, s",
+        f"{result.restart_working_after:.2f} / {seconds_text(result.restart_standing_after, 2)}",
+    )
+    yield "- sessions restart: CPU-s", f"{restart.operator_cpu_seconds:.2f}"
+    yield "- sessions restart: writes in the management cluster", _counted(result.restart_writes)
+    yield "- sessions restart: writes in tenants' clusters", _counted(result.restart_tenant_writes)
+
+
+def _counted(writes: dict[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in writes.items()) or "0"
 
 
 def _fleet(fleet: InsideFleet) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,8 @@ from bench.figures import differences, spread
 
 if TYPE_CHECKING:
     from bench.figures import Spread
-    from bench.results import CreateResult
+    from bench.meter import Window
+    from bench.results import CreateResult, IdleResult
 
 
 class Way(enum.StrEnum):
@@ -62,3 +63,52 @@ class InsideResult:
     def fleet(self, way: Way) -> InsideFleet | None:
         """The fleet of one way, if it was made."""
         return next((fleet for fleet in self.fleets if fleet.way is way), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsResult:
+    """Sessions at rest, and the operator restarted over them.
+
+    Args:
+        tenants: how many have one.
+        stood: whether all sessions stood when the watching began.
+        empty: the operator at rest before there were tenants.
+        full: the operator at rest with all of them.
+        connections: the most that a look found to one tenant, over the tenants.
+        tenant_writes: what tenants' API servers were asked to write while the fleet rested, by `verb resource`.
+        restart_working_after: from the start until the health address answered, seconds.
+        restart_standing_after: until all sessions stood; None when they never did.
+        restart: what the restart cost until the operator was quiet.
+        restart_writes: what it wrote in the management cluster meanwhile, by `verb resource`.
+        restart_tenant_writes: what tenants' API servers were asked to write meanwhile.
+    """
+
+    tenants: int
+    stood: bool
+    empty: IdleResult
+    full: IdleResult
+    connections: Spread
+    tenant_writes: dict[str, int]
+    restart_working_after: float
+    restart_standing_after: float | None
+    restart: Window
+    restart_writes: dict[str, int]
+    restart_tenant_writes: dict[str, int]
+
+    @property
+    def resident_bytes(self) -> float:
+        """Memory that a tenant takes of the operator at rest."""
+        return self._a_tenant(self.full.window.operator_resident_bytes - self.empty.window.operator_resident_bytes)
+
+    @property
+    def resident_bytes_after_restart(self) -> float:
+        """The same in an operator that did not see the tenants' creation."""
+        return self._a_tenant(self.restart.operator_resident_bytes - self.empty.window.operator_resident_bytes)
+
+    @property
+    def cpu_share(self) -> float:
+        """Share of a core, 0 to 1, that a tenant takes at rest."""
+        return self._a_tenant(self.full.cpu_share - self.empty.cpu_share)
+
+    def _a_tenant(self, growth: float) -> float:
+        return growth / max(self.tenants, 1)
