@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bench import timeline
 from bench.figures import MEBIBYTE, NOTHING, seconds_text, spread_text
 from bench.floor import width_text
-from bench.inside.report import inside_rows, sessions_rows
-from bench.inside.results import InsideResult, SessionsResult
+from bench.inside.report import heal_rows, inside_rows, sessions_rows
+from bench.inside.results import HealResult, InsideResult, SessionsResult
 from bench.requests import WRITES
 from bench.results import (
     ChangeResult,
@@ -94,6 +94,8 @@ def rows_of(result: Result) -> Iterator[tuple[str, str]]:
         yield from inside_rows(result)
     elif isinstance(result, SessionsResult):
         yield from sessions_rows(result)
+    elif isinstance(result, HealResult):
+        yield from heal_rows(result)
     else:
         yield from _delete(result)
 

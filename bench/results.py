@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.inside.results import InsideResult, SessionsResult
+from bench.inside.results import HealResult, InsideResult, SessionsResult
 
 if TYPE_CHECKING:
     from bench.figures import Spread
@@ -182,4 +182,5 @@ Result = (
     | FloorResult
     | InsideResult
     | SessionsResult
+    | HealResult
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +13,8 @@ from bench.fleet import Fleet, Shape
 from bench.idle import idle
 from bench.inside.creation import inside as measure_inside
 from bench.inside.creation import ways
+from bench.inside.heal import PARTS, Edits
+from bench.inside.heal import heal as measure_heal
 from bench.inside.sessions import sessions as measure_sessions
 from bench.options import FLEET_OPTIONS, limit_for, run_until_terminated, show, tenants_option
 from bench.testbed import Options, testbed
@@ -116,4 +118,74 @@ def sessions(*, minutes: float, runs: int, file: Path | None, **settings: Any) -
         show(options, records, file, asked={"minutes": minutes})
 
 
-INSIDE_COMMANDS = (inside, sessions)
+@click.command()
+@_fleet_options(3)
+@click.option("--edits", default=20, show_default=True, type=click.IntRange(min=1), help="Of each watched kind.")
+@click.option("--polled-edits", default=6, show_default=True, type=click.IntRange(min=1), help="Of unwatched objects.")
+@click.option(
+    "--look-interval",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=1),
+    help="Polled: seconds between two looks at everything.",
+)
+@click.option("--faults", default=3, show_default=True, type=click.IntRange(min=1), help="Of each sort, one by one.")
+@click.option("--seed", default=1, show_default=True, help="Decides what is edited and how.")
+@click.option(
+    "--only",
+    "parts",
+    multiple=True,
+    type=click.Choice(list(PARTS)),
+    show_default="all of them",
+    help="Measure this part; can be given several times.",
+)
+def heal(
+    *,
+    edits: int,
+    polled_edits: int,
+    look_interval: float,
+    faults: int,
+    seed: int,
+    parts: tuple[str, ...],
+    runs: int,
+    file: Path | None,
+    **settings: Any,
+) -> None:
+    r"""How soon the operator puts back what somebody changed.
+
+    \b
+    watched  objects that are watched; edits of one lie so far apart that it is put back at once
+             (twenty of each kind take a quarter of an hour)
+    polled   objects that only the looks at everything see
+    dropped  packets of the operator's connections to a tenant are dropped, new connections pass
+    silent   its connections to the management API server stay and carry nothing, new ones do
+    """
+    options = options_of(**settings)
+    asked = Edits(
+        edits=edits,
+        polled_edits=polled_edits,
+        look_seconds=look_interval,
+        faults=faults,
+        seed=seed,
+        parts=frozenset(parts or PARTS),
+    )
+    records = Records()
+
+    async def run() -> None:
+        for number in range(1, runs + 1):
+            click.echo(f"Run {number} of {runs}")
+            async with testbed(options, click.echo) as bed:
+                records.runs.append([])
+                records.samples.append(bed.meter.samples)
+                created = await create(bed)
+                records.runs[-1].append(created)
+                async for result in measure_heal(bed, created, asked):
+                    records.runs[-1][1:] = [result]
+
+    try:
+        run_until_terminated(run())
+    finally:
+        show(options, records, file, asked={**asdict(asked), "parts": sorted(asked.parts)})
+
+
+INSIDE_COMMANDS = (heal, inside, sessions)

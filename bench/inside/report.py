@@ -8,10 +8,10 @@ from bench.figures import MEBIBYTE, NOTHING, differences, seconds_text, spread, 
 from bench.inside.results import Way
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bench.figures import Spread
-    from bench.inside.results import InsideFleet, InsideResult, SessionsResult
+    from bench.inside.results import Fault, Healing, HealResult, InsideFleet, InsideResult, SessionsResult
 
 
 def inside_rows(result: InsideResult) -> Iterator[tuple[str, str]]:
@@ -53,6 +53,30 @@ def sessions_rows(result: SessionsResult) -> Iterator[tuple[str, str]]:
     yield "- sessions restart: CPU-s", f"{restart.operator_cpu_seconds:.2f}"
     yield "- sessions restart: writes in the management cluster", _counted(result.restart_writes)
     yield "- sessions restart: writes in tenants' clusters", _counted(result.restart_tenant_writes)
+
+
+def heal_rows(result: HealResult) -> Iterator[tuple[str, str]]:
+    """Those of edits that are put back, and of faults."""
+    for kind in sorted({one.kind for one in result.watched}):
+        some = [one for one in result.watched if one.kind == kind]
+        yield f"heal: watched {kind} back after p50 / p99 / max, s", _healed(some)
+    if result.polled:
+        name = f"heal: polled, a look every {result.look_seconds:.0f} s, back after p50 / p99 / max, s"
+        yield name, _healed(result.polled)
+    if result.dropped:
+        yield "heal: packets dropped (connections), edit healed after, s", _befallen(result.dropped)
+    if result.silent:
+        yield "heal: management side silent (connections), acted after, s", _befallen(result.silent)
+
+
+def _healed(healings: Sequence[Healing]) -> str:
+    known = spread(one.seconds for one in healings if one.seconds is not None)
+    never = len(healings) - known.count
+    return f"{spread_text(known, 'p50', 'p99', 'max', digits=3)} ({len(healings)} edits, {never} never)"
+
+
+def _befallen(faults: Sequence[Fault]) -> str:
+    return ", ".join(f"{seconds_text(one.seconds)} ({one.connections})" for one in faults)
 
 
 def _counted(writes: dict[str, int]) -> str:

@@ -66,6 +66,57 @@ class InsideResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Healing:
+    """One edit inside a tenant's cluster.
+
+    Args:
+        tenant: whose.
+        kind: of the object.
+        object: its kind and name.
+        edit: what was done to it.
+        seconds: until it was as wanted again; None when it was not in time.
+    """
+
+    tenant: str
+    kind: str
+    object: str
+    edit: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault of the network, and a change made right after it.
+
+    Args:
+        connections: how many of the operator's it befell.
+        seconds: until what was changed was acted on; None when it was not in time.
+    """
+
+    connections: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealResult:
+    """How soon the operator puts back or notices what somebody changed; a part that was not asked for is empty.
+
+    Args:
+        watched: edits of objects that are watched.
+        polled: edits of objects that only looks at everything see.
+        look_seconds: between these looks, while `polled` was measured.
+        dropped: packets of a session's connections dropped, and an edit inside the tenant's cluster.
+        silent: the management API server's connections silent, and a change of a tenant.
+    """
+
+    watched: tuple[Healing, ...] = ()
+    polled: tuple[Healing, ...] = ()
+    look_seconds: float
+    dropped: tuple[Fault, ...] = ()
+    silent: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionsResult:
     """Sessions at rest, and the operator restarted over them.
 
