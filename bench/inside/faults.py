@@ -29,7 +29,7 @@ _LIMIT = 300.0
 _SETTLING = 35.0
 """Seconds until connections that a session does not keep have been closed."""
 
-_ANNOTATION = "kamaji.clastix.io/bench"
+_ANNOTATION = "bench.example/fault"
 
 
 async def dropped(bed: Testbed, access: Access, number: int) -> Fault:
