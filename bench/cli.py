@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import structlog
 
 from bench.course import MEASUREMENTS, Records, measure
 from bench.errors import BenchError
-from bench.fleet import MOST_TENANTS, Fleet, Shape
+from bench.fleet import Fleet, Shape
 from bench.floor import widths_to_try
-from bench.identity import USER
-from bench.machine import machine
+from bench.inside.cli import INSIDE_COMMANDS
 from bench.operator import DEFAULT_COMMAND, DEFAULT_HEALTH, Operator, server
+from bench.options import FLEET_OPTIONS, limit_for, run_until_terminated, show, tenants_option
 from bench.plots import draw
 from bench.ready import measure as measure_ready
-from bench.report import as_json, markdown
 from bench.table import markdown as ready_markdown
 from bench.testbed import Options, administrator, remove_all
 from kamaji_core.kube import ApiError
@@ -31,12 +28,7 @@ from sandbox.build import kubernetes_version
 from sandbox.errors import SandboxError
 from sandbox.places import KUBECONFIG
 
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
 _KNOWN = (BenchError, SandboxError, ProgramMissingError, ApiError)
-_SECONDS_BEFORE_TENANTS = 180.0
-_SECONDS_A_TENANT = 12.0
 
 
 class _Group(click.Group):
@@ -100,39 +92,18 @@ def clean() -> None:
         async with await administrator() as client:
             await remove_all(client, Operator(server(DEFAULT_COMMAND, DEFAULT_HEALTH, KUBECONFIG)), click.echo)
 
-    _run_until_terminated(run())
+    run_until_terminated(run())
 
 
 _OPTIONS = (
-    click.option("--tenants", default=3, show_default=True, type=click.IntRange(1, MOST_TENANTS), help="How many."),
-    click.option(
-        "--shape",
-        default=Shape.API_ONLY.value,
-        show_default=True,
-        type=click.Choice([shape.value for shape in Shape]),
-        help="full: a real API server, controller manager and scheduler each; api-only: a real API server.",
-    ),
-    click.option("--operator", default=DEFAULT_COMMAND, show_default=True, help="Command line of the operator."),
-    click.option("--health", default=DEFAULT_HEALTH, show_default=True, help="URL that answers 200 when it works."),
-    click.option(
-        "--kubernetes-version",
-        "version",
-        default=None,
-        help="What tenants ask for; the programs are the sandbox's own whatever this says.",
-    ),
+    tenants_option(3),
+    *FLEET_OPTIONS,
     click.option(
         "--width",
         type=_Width(),
         default="0",
         show_default="all at once",
         help="Floor: how many boot at a time; auto tries several.",
-    ),
-    click.option(
-        "--limit",
-        type=click.FloatRange(min=1),
-        default=None,
-        show_default=f"{_SECONDS_BEFORE_TENANTS:.0f} and {_SECONDS_A_TENANT:.0f} a tenant",
-        help="Seconds that the fleet may take to become Ready, or to be gone.",
     ),
     click.option(
         "--idle-seconds", type=click.FloatRange(min=1), default=180.0, show_default=True, help="Idle: length."
@@ -142,8 +113,6 @@ _OPTIONS = (
         is_flag=True,
         help="Beside the fleet's store have one that accepts and never answers, with tenants that want it.",
     ),
-    click.option("--runs", default=1, show_default=True, type=click.IntRange(min=1), help="Fleets, one by one."),
-    click.option("--json", "file", type=click.Path(path_type=Path), help="Write every figure to this file."),
     click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Draw into this directory."),
 )
 
@@ -163,7 +132,7 @@ def _measurement(name: str) -> click.Command:
         options = options_of(**settings)
         records = Records()
         try:
-            _run_until_terminated(measure(name, options, runs, records, click.echo))
+            run_until_terminated(measure(name, options, runs, records, click.echo))
         finally:
             _show(options, records, file, plots)
 
@@ -175,6 +144,9 @@ def _measurement(name: str) -> click.Command:
 
 for _name in (*MEASUREMENTS, "all"):
     main.add_command(_measurement(_name))
+
+for _command in INSIDE_COMMANDS:
+    main.add_command(_command)
 
 
 def options_of(
@@ -195,58 +167,21 @@ def options_of(
         command=operator,
         health=health,
         widths=widths_to_try(tenants) if width is None else (width,),
-        limit=limit or _SECONDS_BEFORE_TENANTS + _SECONDS_A_TENANT * tenants,
+        limit=limit or limit_for(tenants),
         idle_seconds=idle_seconds,
         silent_store=silent_store,
     )
 
 
 def _show(options: Options, records: Records, file: Path | None, plots: Path | None) -> None:
-    if not any(records.runs):
-        return
-    fleet = options.fleet
-    heading = f"{fleet.size} {fleet.shape}"
-    numbered = len(records.runs) > 1
-    columns = [
-        (f"{heading}, run {number}" if numbered else heading, results)
-        for number, results in enumerate(records.runs, start=1)
-    ]
-    click.echo()
-    click.echo(markdown(columns))
-    if file:
-        asked = {
-            "tenants": fleet.size,
-            "shape": str(fleet.shape),
-            "kubernetes_version": fleet.version,
-            "operator": options.command,
-            "operator_user": USER,
-            "widths": options.widths,
-            "limit_seconds": options.limit,
-            "silent_store": options.silent_store,
-        }
-        file.write_text(as_json(machine=machine(), options=asked, runs=records.runs, samples=records.samples))
-        click.echo(f"\nFigures: {file}")
-    if plots:
+    asked = {"widths": options.widths, "silent_store": options.silent_store}
+    show(options, records, file, asked=asked)
+    if plots and any(records.runs):
         try:
             drawn = draw(plots, records.runs, records.samples)
             click.echo(f"Plots: {', '.join(str(path) for path in drawn)}")
         except BenchError as error:
             click.echo(f"No plots: {error}")
-
-
-def _run_until_terminated(work: Coroutine[Any, Any, None]) -> None:
-    """Run it; SIGINT and SIGTERM alike cancel it, so that it cleans up."""
-
-    async def run() -> None:
-        task = asyncio.current_task()
-        if task:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        await work
-
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(run())
-        return
-    raise click.Abort
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

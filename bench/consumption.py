@@ -5,9 +5,14 @@ Everything is a running total or a present amount: who measures reads twice and 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROC = Path("/proc")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -34,6 +39,21 @@ class Consumption:
     resident_bytes: int
     threads: int
     connections: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """An established TCP connection, as the process that holds it sees it.
+
+    Args:
+        port: its own.
+        peer: address of the other side.
+        peer_port: of the other side.
+    """
+
+    port: int
+    peer: str
+    peer_port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +86,18 @@ def consumption(pid: int, proc: Path = PROC) -> Consumption | None:
         cpu_seconds=sum(int(ticks) for stat in stats for ticks in stat[11:15]) / TICKS_PER_SECOND,
         resident_bytes=sum(int(stat[21]) for stat in stats) * PAGE_BYTES,
         threads=sum(int(stat[17]) for stat in stats),
-        connections=sum(_connections(proc / str(member)) for member in tree(pid, proc)),
+        connections=len(connections(pid, proc)),
     )
+
+
+def connections(pid: int, proc: Path = PROC) -> list[Connection]:
+    """The established TCP connections of a process and its descendants.
+
+    Args:
+        pid: of the process.
+        proc: where `/proc` is; another place in tests.
+    """
+    return [one for member in tree(pid, proc) for one in _connections(proc / str(member))]
 
 
 def cpu_seconds(pid: int, proc: Path = PROC) -> float:
@@ -100,13 +130,24 @@ def tree(pid: int, proc: Path = PROC) -> list[int]:
     return found
 
 
-def _connections(directory: Path) -> int:
+def _connections(directory: Path) -> Iterator[Connection]:
     sockets = _sockets(directory)
-    established = set()
     for table in ("tcp", "tcp6"):  # of the process's own network namespace
-        rows = (row.split() for row in _text(directory / "net" / table).splitlines()[1:])
-        established |= {row[9] for row in rows if row[3] == _ESTABLISHED}
-    return len(sockets & established)
+        for line in _text(directory / "net" / table).splitlines()[1:]:
+            row = line.split()
+            if row[3] == _ESTABLISHED and row[9] in sockets:
+                peer, peer_port = _end(row[2])
+                yield Connection(port=_end(row[1])[1], peer=peer, peer_port=peer_port)
+
+
+def _end(text: str) -> tuple[str, int]:
+    """Read an address with its port: 32-bit words in the machine's order of bytes, in hexadecimal."""
+    address, _, port = text.partition(":")
+    words = bytes.fromhex(address)
+    octets = b"".join(words[place : place + 4][::-1] for place in range(0, len(words), 4))
+    read = ipaddress.ip_address(octets)
+    mapped = read.ipv4_mapped if isinstance(read, ipaddress.IPv6Address) else None
+    return str(mapped or read), int(port, 16)
 
 
 def _sockets(directory: Path) -> set[str]:

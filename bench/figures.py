@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+MEBIBYTE = 2**20
+NOTHING = "-"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
     """How values are spread; percentiles are values that occurred (nearest rank).
@@ -51,3 +55,19 @@ def differences(later: dict[str, float], earlier: dict[str, float]) -> dict[str,
     Watches of two kinds of objects are two connections, so that an effect may be told of before its cause.
     """
     return {name: max(moment - earlier[name], 0.0) for name, moment in later.items() if name in earlier}
+
+
+def spread_text(spread: Spread, *names: str, digits: int = 1) -> str:
+    """The named figures of a spread, separated by slashes.
+
+    Args:
+        spread: where they are.
+        names: of its fields.
+        digits: behind the point.
+    """
+    return " / ".join(seconds_text(getattr(spread, name), digits) for name in names)
+
+
+def seconds_text(seconds: float | None, digits: int = 1) -> str:
+    """Seconds, or a dash where there are none."""
+    return NOTHING if seconds is None else f"{seconds:.{digits}f}"

@@ -50,11 +50,13 @@ class Fleet:
         size: how many.
         shape: what runs in their pods.
         version: of Kubernetes, such as `v1.37.1`.
+        addons: whether CoreDNS and kube-proxy are kept inside.
     """
 
     size: int
     shape: Shape
     version: str
+    addons: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -66,6 +68,7 @@ class Fleet:
         images = {"registry": REGISTRY}
         if self.shape is Shape.API_ONLY:
             images |= {"controllerManagerImage": ANSWERER, "schedulerImage": ANSWERER}
+        addons: dict[str, Any] = {"addons": {"coreDNS": {}, "kubeProxy": {}}} if self.addons else {}
         return {
             "apiVersion": API_VERSION,
             "kind": "TenantControlPlane",
@@ -83,6 +86,7 @@ class Fleet:
                     "kubelet": {},
                     "admissionControllers": list(admission_plugins.DEFAULT),
                 },
+                **addons,
             },
         }
 

@@ -11,8 +11,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
+from bench.figures import MEBIBYTE
 from bench.floor import width_text
-from bench.report import MEBIBYTE
 from bench.results import CreateResult, FloorResult
 from bench.timeline import READY
 

@@ -7,7 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bench import timeline
+from bench.figures import MEBIBYTE, NOTHING, seconds_text, spread_text
 from bench.floor import width_text
+from bench.inside.report import heal_rows, inside_rows, sessions_rows
+from bench.inside.results import HealResult, InsideResult, SessionsResult
 from bench.requests import WRITES
 from bench.results import (
     ChangeResult,
@@ -21,7 +24,6 @@ from bench.results import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bench.figures import Spread
     from bench.machine import Machine
     from bench.meter import Sample, Window
     from bench.requests import RequestCounts
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
 
 Rows = dict[str, str]
 """What each row of a column says, by the row's name; the order is that of the table."""
-
-MEBIBYTE = 2**20
-NOTHING = "-"
 
 
 def markdown(columns: Sequence[tuple[str, Sequence[Result]]]) -> str:
@@ -91,6 +90,12 @@ def rows_of(result: Result) -> Iterator[tuple[str, str]]:
         yield from _change(result)
     elif isinstance(result, FloorResult):
         yield from _floor(result)
+    elif isinstance(result, InsideResult):
+        yield from inside_rows(result)
+    elif isinstance(result, SessionsResult):
+        yield from sessions_rows(result)
+    elif isinstance(result, HealResult):
+        yield from heal_rows(result)
     else:
         yield from _delete(result)
 
@@ -221,22 +226,6 @@ def _memory(prefix: str, window: Window) -> Iterator[tuple[str, str]]:
 def _servers(prefix: str, window: Window) -> Iterator[tuple[str, str]]:
     yield f"- {prefix}kube-apiserver CPU-s", f"{window.server_cpu_seconds.get('kube-apiserver', 0.0):.1f}"
     yield f"- {prefix}machine busy", f"{window.machine_busy:.2f}"
-
-
-def spread_text(spread: Spread, *names: str, digits: int = 1) -> str:
-    """The named figures of a spread, separated by slashes.
-
-    Args:
-        spread: where they are.
-        names: of its fields.
-        digits: behind the point.
-    """
-    return " / ".join(seconds_text(getattr(spread, name), digits) for name in names)
-
-
-def seconds_text(seconds: float | None, digits: int = 1) -> str:
-    """Seconds, or a dash where there are none."""
-    return NOTHING if seconds is None else f"{seconds:.{digits}f}"
 
 
 def _restarts(restarts: dict[str, int]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.inside.results import HealResult, InsideResult, SessionsResult
+
 if TYPE_CHECKING:
     from bench.figures import Spread
     from bench.meter import Window
@@ -171,4 +173,14 @@ class FloorResult:
     runs: tuple[FloorRun, ...]
 
 
-Result = CreateResult | IdleResult | RestartResult | ChangeResult | DeleteResult | FloorResult
+Result = (
+    CreateResult
+    | IdleResult
+    | RestartResult
+    | ChangeResult
+    | DeleteResult
+    | FloorResult
+    | InsideResult
+    | SessionsResult
+    | HealResult
+)

@@ -1,4 +1,4 @@
-"""A store that accepts connections and never answers, with tenants that want it: trouble that must stay its own."""
+"""Servers that accept and never answer, and a store of that kind with tenants: trouble that must stay its own."""
 
 from __future__ import annotations
 
@@ -29,16 +29,23 @@ async def silent_store(client: KubeClient, fleet: Fleet) -> AsyncIterator[None]:
         client: of the management cluster, as its administrator.
         fleet: whose shape the tenants have; they are not counted among it.
     """
-    server = await asyncio.start_server(_keep_silent, HOST_ADDRESS)
     store = data_store(SILENT_STORE)
-    store["spec"]["endpoints"] = [f"{HOST_ADDRESS}:{server.sockets[0].getsockname()[1]}"]
-    async with server:
+    async with silent_server() as port:
+        store["spec"]["endpoints"] = [f"{HOST_ADDRESS}:{port}"]
         await client.apply(DATA_STORES, store, field_manager="bench")
         await client.create(NAMESPACES, {"metadata": {"name": SILENT_NAMESPACE}})
         for number in range(TENANTS):
             tenant = fleet.tenant(f"silent-{number}", namespace=SILENT_NAMESPACE, store=SILENT_STORE)
             await client.create(TENANT_CONTROL_PLANES, tenant)
         yield
+
+
+@contextlib.asynccontextmanager
+async def silent_server(host: str = HOST_ADDRESS) -> AsyncIterator[int]:
+    """Accept connections and never answer, for as long as the context lasts; gives the port."""
+    server = await asyncio.start_server(_keep_silent, host)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
 
 
 async def _keep_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench import storage
+from bench import packets, storage
 from bench.errors import BenchError
 from bench.identity import USER, write_kubeconfig
 from bench.images import import_images
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
 SERVERS = ("kube-apiserver", "etcd", "etcd-tenants", "kube-controller-manager", "kubelet", "containerd")
 """Servers of the sandbox whose CPU time is told."""
 
-_PRIVATE = places.STATE / "bench"
+KUBECONFIG = places.STATE / "bench" / "operator.kubeconfig"
+"""The operator's own, for as long as a testbed is there."""
+
 _CLEANING_LIMIT = 600.0
 
 
@@ -93,6 +96,16 @@ class Testbed:
     store_before: storage.StoreContent
     say: Callable[[str], None] = field(repr=False)
 
+    def operator_with(self, *arguments: str, kubeconfig: Path | None = None) -> Operator:
+        """Give the same operator with further arguments; it takes the place of the other, which must have ended.
+
+        Args:
+            arguments: come behind those of its command line.
+            kubeconfig: what `KUBECONFIG` names for it; its own unless given.
+        """
+        command = shlex.join([*shlex.split(self.options.command), *arguments])
+        return Operator(server(command, self.options.health, kubeconfig or KUBECONFIG))
+
 
 @contextlib.asynccontextmanager
 async def testbed(options: Options, say: Callable[[str], None]) -> AsyncIterator[Testbed]:
@@ -106,7 +119,7 @@ async def testbed(options: Options, say: Callable[[str], None]) -> AsyncIterator
         BenchError: when tenants exist, or when the operator does not come to work.
         SandboxError: when the sandbox is not up.
     """
-    description = server(options.command, options.health, _kubeconfig())
+    description = server(options.command, options.health, KUBECONFIG)
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(await administrator())
         ensure_no_operator()
@@ -117,8 +130,8 @@ async def testbed(options: Options, say: Callable[[str], None]) -> AsyncIterator
         stack.push_async_callback(remove_definitions, client, await missing_definitions(client))
         stack.push_async_callback(remove_all, client, operator, say)
         await install(client, options.fleet)
-        stack.callback(_kubeconfig().unlink, missing_ok=True)
-        _issue_kubeconfig(_kubeconfig())
+        stack.callback(KUBECONFIG.unlink, missing_ok=True)
+        _issue_kubeconfig(KUBECONFIG)
         observer = await stack.enter_async_context(Observer(client))
         tail = stack.enter_context(AuditTail(places.AUDIT_LOG, USER))
         meter = await stack.enter_async_context(Meter(lambda: operator.pid, _servers(), tail))
@@ -148,6 +161,7 @@ async def remove_all(client: KubeClient, operator: Operator, say: Callable[[str]
     try:
         async with asyncio.timeout(_CLEANING_LIMIT):
             await operator.stop()
+            await asyncio.to_thread(packets.remove)
             await clean(client)
     except TimeoutError as error:
         raise BenchError(f"cleaning up takes more than {_CLEANING_LIMIT:.0f} s: try `python -m bench clean`") from error
@@ -176,10 +190,6 @@ def ensure_no_operator() -> None:
         record = processes.recorded(name)
         if record is not None and record.is_alive:
             raise BenchError(f"an operator runs in the sandbox already: end it with `kill {record.pid}`")
-
-
-def _kubeconfig() -> Path:
-    return _PRIVATE / "operator.kubeconfig"
 
 
 def _issue_kubeconfig(path: Path) -> None:

@@ -48,7 +48,22 @@ def test_every_measurement_is_a_command(runner: CliRunner) -> None:
     """Each says what it does."""
     result = runner.invoke(main, ["--help"])
     assert result.exit_code == 0
-    for name in ("all", "change", "clean", "create", "delete", "floor", "idle", "ready", "restart"):
+    for name in (
+        *(
+            "all",
+            "change",
+            "clean",
+            "create",
+            "delete",
+            "floor",
+            "heal",
+            "idle",
+            "inside",
+            "ready",
+            "restart",
+            "sessions",
+        ),
+    ):
         assert f"\n  {name} " in result.output
 
 
@@ -61,6 +76,8 @@ def test_every_measurement_is_a_command(runner: CliRunner) -> None:
         ["floor", "--width", "-1"],
         ["floor", "--width", "some"],
         ["create", "--runs", "0"],
+        ["heal", "--only", "everything"],
+        ["sessions", "--minutes", "0"],
     ],
 )
 def test_what_cannot_be_measured_is_refused(runner: CliRunner, arguments: list[str]) -> None:

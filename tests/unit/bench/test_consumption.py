@@ -13,6 +13,8 @@ from bench.consumption import (
     PAGE_BYTES,
     PROC,
     TICKS_PER_SECOND,
+    Connection,
+    connections,
     consumption,
     cpu_seconds,
     machine_load,
@@ -119,3 +121,17 @@ def test_the_machines_totals_grow() -> None:
     first, second = machine_load(), machine_load(PROC)
     assert second.total_seconds >= first.total_seconds > first.busy_seconds > 0
     assert first.available_bytes > 0
+
+
+def test_a_connection_is_told_with_its_other_side(tmp_path: Path) -> None:
+    """Addresses are words in the machine's order of bytes, those of version 4 in version 6 as what they are."""
+    directory = process(tmp_path, 10)
+    (directory / "net" / "tcp").write_text(ROWS)
+    mapped = "   0: 0000000000000000FFFF00000900D70A:9C41 0000000000000000FFFF00000900D70A:192B 01 0 0 0 0 0 104"
+    (directory / "net" / "tcp6").write_text(f"  sl  local_address\n{mapped}\n")
+    for number, inode in enumerate((101, 103, 104)):
+        (directory / "fd" / str(number)).symlink_to(f"socket:[{inode}]")
+    assert connections(10, tmp_path) == [
+        Connection(port=0x1F91, peer="127.0.0.1", peer_port=0x1F90),
+        Connection(port=0x9C41, peer="10.215.0.9", peer_port=6443),
+    ]

@@ -43,6 +43,13 @@ def test_a_tenant_is_what_the_operator_reads(tenants: Fleet) -> None:
     assert tenant.spec.kubernetes.version == "v1.37.1"
 
 
+def test_addons_are_kept_where_they_are_asked_for(tenants: Fleet) -> None:
+    """Both of them; a fleet that does not say has none."""
+    assert "addons" not in tenants.tenant("tenant-007")["spec"]
+    kept = Fleet(size=1, shape=tenants.shape, version="v1.37.1", addons=True).tenant("tenant-001")
+    assert kept["spec"]["addons"] == {"coreDNS": {}, "kubeProxy": {}}
+
+
 def test_the_shape_is_a_matter_of_images(tenants: Fleet) -> None:
     """The API server is the real one in both shapes."""
     tenant = msgspec.convert(tenants.tenant("tenant-007"), TenantControlPlane)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench.figures import Spread, spread
+from bench.figures import Spread, seconds_text, spread, spread_text
 from bench.machine import machine
-from bench.report import as_json, markdown, measurement_of, rows_of, seconds_text, spread_text
+from bench.report import as_json, markdown, measurement_of, rows_of
 from bench.results import (
     ChangeResult,
     CreateResult,
