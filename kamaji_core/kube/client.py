@@ -18,7 +18,7 @@ from kamaji_core.kube import requests
 from kamaji_core.kube.answers import Listing, WatchEvent, event_of, lines, object_of, page_of
 from kamaji_core.kube.errors import GoneError, TooManyRequestsError, UnreachableError, error_from_answer
 from kamaji_core.kube.requests import Propagation, Request
-from kamaji_core.kube.transport import HttpTransport
+from kamaji_core.kube.transport import REQUESTS_AT_ONCE, HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -42,6 +42,7 @@ class KubeClient:
         user_agent: its part before the slash is the field manager of every write but `apply`.
         timeout: seconds for one whole request.
         transport: carries the requests instead of connections of our own; the caller closes it.
+        at_once: requests, and with them connections of our own, at a time beside watches.
     """
 
     def __init__(
@@ -51,8 +52,9 @@ class KubeClient:
         user_agent: str = f"kamaji/{__version__}",
         timeout: float = 10.0,
         transport: Transport | None = None,
+        at_once: int = REQUESTS_AT_ONCE,
     ) -> None:
-        self._connections = HttpTransport(config, user_agent=user_agent)
+        self._connections = HttpTransport(config, user_agent=user_agent, at_once=at_once)
         self._transport = transport or self._connections
         self._config = config
         self._user_agent = user_agent

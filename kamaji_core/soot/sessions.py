@@ -155,7 +155,7 @@ class Sessions:
         seen = self._seen(key)
         secret = await self._client.get(SECRETS, seen.secret.name, seen.secret.namespace)
         config = _config(seen, (secret.get("data") or {}).get(seen.secret_key))
-        connections = KubeClient(config)
+        connections = KubeClient(config, at_once=1)  # with the watches, few enough for a thousand tenants
         client = connections.through(lambda transport: LeaderTransport(transport, lambda: self._tenancy.leadership))
         return Target(client=client, connections=connections, digest=seen.way)
 
