@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-_DECISION = '"authorization.k8s.io/decision":"forbid"'
+_REFUSAL = '"authorization.k8s.io/decision":"forbid"'
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -69,7 +69,12 @@ def refused_since(since: datetime | None) -> Counter[Request]:
     Raises:
         SandboxError: when there is no audit log.
     """
-    return count_requests((line for line in _log() if _DECISION in line), since)
+    return count_requests(refused(_log()), since)
+
+
+def refused(lines: Iterable[str]) -> Iterator[str]:
+    """Those lines of an audit log that tell of a request whose user has not the right to it."""
+    return (line for line in lines if _REFUSAL in line)
 
 
 def by_user(counts: Counter[Request]) -> Counter[str]:

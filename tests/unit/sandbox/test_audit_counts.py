@@ -52,3 +52,10 @@ def test_the_json_form_starts_with_the_most_frequent() -> None:
     """Each entry is flat."""
     counts = count_requests([line("a", "get"), line("b", "list"), line("b", "list")])
     assert audit.as_json(counts)[0] == {"user": "b", "verb": "list", "resource": "pods", "count": 2}
+
+
+def test_a_refused_request_is_told_from_others() -> None:
+    """By what the authorizer decided, not by the answer's code: admission may refuse with the same."""
+    allowed = line("a", "get").replace("{", '{"annotations":{"authorization.k8s.io/decision":"allow"},', 1)
+    forbidden = line("b", "get").replace("{", '{"annotations":{"authorization.k8s.io/decision":"forbid"},', 1)
+    assert audit.by_user(count_requests(audit.refused([allowed, forbidden]))) == {"b": 1}
