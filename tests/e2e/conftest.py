@@ -132,8 +132,8 @@ class Operator(Protocol):
     def start(self) -> None:
         """Start it, anew when it runs already, and wait until it works."""
 
-    def stop(self) -> str:
-        """Take it away, and see that it lacked no right; gives what the user is told."""
+    def stop(self) -> None:
+        """Take it away, and see that it lacked no right."""
 
     def log(self) -> str:
         """What it said since its start."""
@@ -151,10 +151,9 @@ class AsProcess:
         self._sandbox.kubectl("wait", "--for=condition=Established", f"--filename={DEFINITIONS}", "--timeout=30s")
         process.start()
 
-    def stop(self) -> str:
+    def stop(self) -> None:
         """End it."""
         process.stop()
-        return ""
 
     def log(self) -> str:
         """What it said since its start."""
@@ -180,12 +179,14 @@ class AsPods:
         self._sandbox.kubectl("rollout", "restart", *deployment)
         self._sandbox.kubectl("rollout", "status", *deployment, f"--timeout={LIMIT}s")
 
-    def stop(self) -> str:
-        """Uninstall it, and see by the audit log that it lacked no right."""
+    def stop(self) -> None:
+        """Uninstall it after its pods, which give the Lease up, and see by the audit log that it lacked no right."""
+        ours = (f"--namespace={pods.NAMESPACE}", f"--selector=app.kubernetes.io/instance={pods.RELEASE}")
+        self._sandbox.kubectl("scale", f"deployment/{pods.RELEASE}", ours[0], "--replicas=0")
+        self._sandbox.kubectl("wait", "pod", *ours, "--for=delete", f"--timeout={LIMIT}s")
         refused = [request for request in audit.refused_since(self._began) if request.user == pods.ACCOUNT]
-        said = pods.uninstall()
+        pods.uninstall()
         assert refused == []
-        return said
 
     def log(self) -> str:
         """What its pods said."""

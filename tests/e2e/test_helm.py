@@ -118,11 +118,12 @@ def test_an_end_keeps_tenants(tenant: Tenant, management: SandboxCommand, operat
     """`helm uninstall` says so; and when it is installed again, there is nothing to do."""
     until(lambda: SESSION in operator.log(), "it to have looked at the tenant")
     before = state(management)
-    said = operator.stop()
+    said = pods.uninstall()
     assert "kept" in said
     assert "customresourcedefinition" in said.lower()
     assert state(management) == before
     assert tenant.kubectl("get", "--raw", "/readyz") == "ok"
+    until(lambda: not names(management), "its pods to be gone")
     operator.start()
     until(lambda: SESSION in operator.log(), "it to have looked at the tenant")
     assert state(management) == before

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .conftest import SandboxCommand, Tenant
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.parametrize("operator", ["process"], indirect=True, scope="module")]
 
 LEAVES = (
     "admin-kubeconfig",
