@@ -30,8 +30,10 @@ from kamaji_core.kube import (
     Supervisor,
     UnreachableError,
 )
-from kamaji_core.soot.apply import OURS, Applier, Look
+from kamaji_core.soot.apply import Applier, Look
+from kamaji_core.soot.asking import OURS
 from kamaji_core.soot.kinds import Kinds, UnknownKindError
+from kamaji_core.soot.record import RECORD
 from kamaji_core.soot.report import state_of, unreachable
 from kamaji_core.soot.wanted import ObjectKey, Wanted
 
@@ -198,6 +200,7 @@ class TenantSession:
             await eyes.open(plan.objects)
         eyes.forget()
         eyes.remember(look)
+        self._changed = {key for key in self._changed if eyes.differs(key)}
         self._note_writes(look)
         self._tell(state_of(plan, look))
         self._backoff.reset()
@@ -234,9 +237,11 @@ class TenantSession:
                 return
 
     async def _put_back(self, target: Target, eyes: _Eyes, changed: set[ObjectKey]) -> bool:
-        """Put objects back that changed; tells whether something was refused, which a look at everything tells."""
+        """Put objects back that changed; tells whether a look at everything is due, because something was refused."""
         self._changed -= changed
         self._patience.note(changed)
+        if RECORD in changed:  # what it should hold is not in the plan alone
+            return True
         wanted = [one for one in self._plan().objects if one.key in changed]
         async with _limit(LOOK_LIMIT):
             look = await Applier(target.client).look_at(wanted)
@@ -302,7 +307,7 @@ class _Eyes:
         self._kinds = Kinds(client)
         self._supervisor = supervisor
         self._note = note
-        self._open: set[tuple[str, str]] = set()
+        self._open: dict[tuple[str, str], Informer[str]] = {}
         self._left: dict[ObjectKey, str] = {}
 
     async def open(self, objects: Iterable[Wanted]) -> None:
@@ -314,8 +319,7 @@ class _Eyes:
                     resource = await self._kinds.resource(*kind)
                 except UnknownKindError:
                     continue  # its object waits for the same, and the next look tries again
-                self._open.add(kind)
-                informer = Informer[str](
+                informer = self._open[kind] = Informer[str](
                     self._client,
                     resource,
                     decode=lambda raw: version_of(msgspec.json.decode(raw)["metadata"]),
@@ -334,6 +338,15 @@ class _Eyes:
         for key, one in look.objects.items():
             if one.live is not None and (key.api_version, key.kind) in self._open:
                 self._left[key] = version_of(one.live["metadata"])
+
+    def differs(self, key: ObjectKey) -> bool:
+        """Whether an object is another than it was left, as far as was told."""
+        informer = self._open.get((key.api_version, key.kind))
+        return (
+            informer is not None
+            and key in self._left
+            and informer.store.get((key.namespace, key.name)) != self._left[key]
+        )
 
     def _see(self, kind: tuple[str, str], place: Key, _before: str | None, version: str | None) -> None:
         key = ObjectKey(*kind, *place)
