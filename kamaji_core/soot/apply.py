@@ -14,7 +14,7 @@ import msgspec
 
 from kamaji_core.api import labels as wire
 from kamaji_core.contracts import AppliedObject, Outcome
-from kamaji_core.kube import ApiError, ConflictError, InvalidError, NotFoundError
+from kamaji_core.kube import ApiError, ConflictError, InvalidError, NotFoundError, NotLeaderError
 from kamaji_core.soot.asking import OURS, is_about_the_object, together
 from kamaji_core.soot.kinds import USUAL, Kinds, UnknownKindError
 from kamaji_core.soot.leftovers import find_leftovers, keep_record
@@ -182,7 +182,9 @@ class Applier:
             if not is_about_the_object(error):
                 raise
             return AppliedObject(manifest=manifest, outcome=Outcome.WAITING, reason=str(error), live=live)
-        except (LookupError, TypeError, ValueError) as error:
+        except NotLeaderError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a stranger's manifest may hold anything
             reason = f"{one.key} cannot be used as it is wanted ({type(error).__name__}): report it to its authors."
             return AppliedObject(manifest=manifest, outcome=Outcome.WAITING, reason=reason, live=live)
         return AppliedObject(manifest=manifest, outcome=Outcome.APPLIED, live=answer)

@@ -166,9 +166,16 @@ class TenantSession:
         log.info("cannot work in the tenant's cluster", error=sentence, pause=round(pause, 1))
         self._failing_since = now if self._failing_since is None else self._failing_since
         if now - self._failing_since >= self._told_after:
-            with contextlib.suppress(ConfigError):  # there is nothing to connect to any more
-                self._tell(unreachable(sentence, self._plan()))
+            self._tell_failure(sentence)
         await self._wait(pause)
+
+    def _tell_failure(self, sentence: str) -> None:
+        try:
+            self._tell(unreachable(sentence, self._plan()))
+        except ConfigError:
+            return  # there is nothing to connect to any more
+        except Exception:  # it may be what failed in the first place
+            log.exception("cannot plan")
 
     def _tell(self, state: TenantState) -> None:
         if not self._closed:
@@ -327,7 +334,7 @@ class _Eyes:
                     label_selector=OURS,
                     metadata_only=True,
                 )
-                self._supervisor.start(f"watch {resource.plural}", informer.run)
+                self._supervisor.start(f"watch {resource.api_version} {resource.plural}", informer.run)
 
     def forget(self) -> None:
         """Forget how objects were left: some may not be wanted any more."""

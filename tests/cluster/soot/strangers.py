@@ -1,4 +1,4 @@
-"""A stranger's add-on that wants whatever objects a test gives it."""
+"""A stranger's add-on that wants whatever objects a test gives it, and such objects."""
 
 from __future__ import annotations
 
@@ -10,6 +10,33 @@ from kamaji_core.contracts import Addon, TenantObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+ON: dict[str, Any] = {"addons": {"extra": {"stranger": {}}}}
+"""The part of a specification that turns it on."""
+
+
+def named(api_version: str, kind: str, name: str = "stranger", **fields: Any) -> dict[str, Any]:
+    """A manifest of an object in kube-system."""
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "kube-system"}, **fields}
+
+
+def definition(kind: str, *versions: str) -> dict[str, Any]:
+    """A definition of a kind of the group `example.org`, which holds whatever it is given."""
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    singular = kind.lower()
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{singular}s.example.org"},
+        "spec": {
+            "group": "example.org",
+            "scope": "Namespaced",
+            "names": {"plural": f"{singular}s", "singular": singular, "kind": kind, "listKind": f"{kind}List"},
+            "versions": [
+                {"name": one, "served": True, "storage": one == versions[0], "schema": schema} for one in versions
+            ],
+        },
+    }
 
 
 class NoSettings(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from kamaji_core.kube import (
 )
 from kamaji_core.testing import FaultProxy, Refuse
 
-from .strangers import Stranger
+from .strangers import ON, Stranger, definition, named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 
-ON: dict[str, Any] = {"addons": {"extra": {"stranger": {}}}}
 BUDGETS = Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
 WIDGETS = Resource("example.org", "v1", "widgets", "Widget")
@@ -33,33 +32,10 @@ RECORD = "kamaji-addon-kinds"
 METADATA = "PartialObjectMetadataList"
 
 
-def named(api_version: str, kind: str, name: str = "stranger", **fields: Any) -> dict[str, Any]:
-    """A manifest of an object in kube-system."""
-    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "kube-system"}, **fields}
-
-
+SECRET = named("v1", "Secret", data={"password": "c2VjcmV0"})
 BUDGET = named("policy/v1", "PodDisruptionBudget", spec={"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}})
 POLICY = named("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}, "policyTypes": ["Ingress"]})
 WIDGET = named("example.org/v1", "Widget", spec={"size": 1})
-SECRET = named("v1", "Secret", data={"password": "c2VjcmV0"})
-
-
-def definition(*versions: str) -> dict[str, Any]:
-    """Of widgets."""
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "widgets.example.org"},
-        "spec": {
-            "group": "example.org",
-            "scope": "Namespaced",
-            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
-            "versions": [
-                {"name": one, "served": True, "storage": one == versions[0], "schema": schema} for one in versions
-            ],
-        },
-    }
 
 
 async def exists(client: KubeClient, resource: Resource, name: str = "stranger") -> bool:
@@ -92,7 +68,7 @@ async def clean(follow: Any) -> AsyncIterator[None]:
 
 async def test_an_addon_that_is_turned_off_goes_whole(follow: Any, until: Any, client: KubeClient) -> None:
     """Of every kind, and the note of its kinds with it."""
-    stranger = Stranger(definition("v1"), SECRET, BUDGET, POLICY, WIDGET)
+    stranger = Stranger(definition("Widget", "v1"), SECRET, BUDGET, POLICY, WIDGET)
     async with follow(brought={"stranger": stranger}, **ON) as course:
         await until(lambda: course.state.addons.ok, "the definition to be served and all to be made")
         assert await exists(client, WIDGETS)
@@ -215,7 +191,7 @@ async def test_a_kind_that_is_served_in_another_version_is_found(follow: Any, cl
 async def test_one_kind_in_two_versions_is_no_stray(follow: Any, until: Any, client: KubeClient) -> None:
     """An object that is wanted in one version shows up in the listing of the other one too."""
     other = named("example.org/v2", "Widget", "other")
-    stranger = Stranger(definition("v1", "v2"), WIDGET, other)
+    stranger = Stranger(definition("Widget", "v1", "v2"), WIDGET, other)
     async with follow(brought={"stranger": stranger}, **ON) as course:
         await until(lambda: course.state.addons.ok, "all to be made")
         made = await client.get(WIDGETS, "stranger", "kube-system")
