@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kamaji_core.api import labels as wire
@@ -26,13 +27,29 @@ def is_about_the_object(error: ApiError) -> bool:
 
 
 async def together(calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Await all at once; the first that fails ends the others and is raised."""
+    """Await all at once.
+
+    The first in order that failed is raised when all have ended, not the first in time: what is told of a server that
+    refuses everything is then the same each time.
+    """
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_ended(call)) for call in calls]
+    results = []
+    for task in tasks:
+        result = task.result()
+        if isinstance(result, _Failure):
+            raise result.error
+        results.append(result)
+    return results
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: ApiError | NotLeaderError
+
+
+async def _ended(call: Coroutine[Any, Any, T]) -> T | _Failure:
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(call) for call in calls]
-    except* (ApiError, NotLeaderError) as errors:
-        error: BaseException = errors
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        raise error from None
-    return [task.result() for task in tasks]
+        return await call
+    except (ApiError, NotLeaderError) as error:
+        return _Failure(error)
