@@ -128,7 +128,8 @@ class Applier:
     async def _listing(self, resource: Resource) -> tuple[Resource, Listing | None]:
         """List a kind; None where an unusual one cannot be, which its objects tell when they are asked for."""
         try:
-            return resource, await self._client.list(resource, label_selector=OURS)
+            # In one page, so that the limit of one answer is a limit of all that is read.
+            return resource, await self._client.list(resource, label_selector=OURS, page=0)
         except ApiError as error:
             if resource in USUAL or not is_about_the_object(error):
                 raise

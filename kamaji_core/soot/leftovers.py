@@ -64,7 +64,7 @@ async def _of_kind(client: KubeClient, kinds: Kinds, name: KindName, version: st
         resource = await kinds.find(*name, version=version)
         if resource is None:
             return Leftovers()  # its objects went with its definition
-        listing = await client.list(resource, label_selector=OURS, metadata_only=True)
+        listing = await client.list(resource, label_selector=OURS, page=0, metadata_only=True)
     except ApiError as error:
         if not is_about_the_object(error):
             raise

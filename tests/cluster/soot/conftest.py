@@ -16,6 +16,7 @@ from kamaji_core.plugins import load_plugins
 from kamaji_core.render import tenant_view
 from kamaji_core.soot.plan import Plan, plan
 from kamaji_core.soot.session import Target, TenantSession
+from kamaji_core.soot.sessions import MOST_BYTES
 from kamaji_core.testing import ApiServer, until
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Course:
         return plan(tenant, view, endpoint="10.0.0.1:6443", ca_cert=b"PEM", addons=addons)
 
     async def _connect(self) -> Target:
-        connections = KubeClient(self.config)
+        connections = KubeClient(self.config, most_bytes=MOST_BYTES)
         client = connections.through(self._counted)
         return Target(client=client, connections=connections, digest=self.way)
 
