@@ -31,7 +31,7 @@ from kamaji_core.kube import (
     UnreachableError,
 )
 from kamaji_core.soot.apply import Applier, Look
-from kamaji_core.soot.asking import OURS
+from kamaji_core.soot.asking import OURS, is_about_the_object
 from kamaji_core.soot.kinds import Kinds, UnknownKindError
 from kamaji_core.soot.record import RECORD
 from kamaji_core.soot.report import state_of, unreachable
@@ -326,6 +326,10 @@ class _Eyes:
                     resource = await self._kinds.resource(*kind)
                 except UnknownKindError:
                     continue  # its object waits for the same, and the next look tries again
+                except ApiError as error:
+                    if not is_about_the_object(error):
+                        raise
+                    continue
                 informer = self._open[kind] = Informer[str](
                     self._client,
                     resource,

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kamaji_core.contracts import TenantObject
+from kamaji_core.testing import FaultProxy, Refuse
 
 from .strangers import ON, Stranger, definition, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from kamaji_core.testing import ApiServer
 
 pytestmark = pytest.mark.real
 
@@ -63,6 +66,20 @@ async def test_kinds_of_one_plural_are_watched_both(follow: Any, until: Any) -> 
     async with follow(brought={"stranger": stranger}):
         pass
     async with follow(brought={"stranger": stranger}):
+        pass
+
+
+async def test_a_group_that_is_not_served_for_now(follow: Any, until: Any, tenant_server: ApiServer) -> None:
+    """Its objects wait, watched or not, and all else is looked after."""
+    budget = named("policy/v1", "PodDisruptionBudget", spec={"minAvailable": 1})
+    async with FaultProxy(tenant_server.kubeconfig) as proxy:
+        proxy.add(Refuse(503, "ServiceUnavailable"), path="/apis/policy/v1")
+        async with follow(proxy.config, brought={"stranger": Watching(budget)}, **ON) as course:
+            assert course.state.bootstrapped.ok
+            assert course.state.addons.reason == "ObjectsRefused"
+            proxy.clear()
+            await until(lambda: course.state.addons.ok, "it to heal")
+    async with follow(brought={"stranger": Stranger()}):
         pass
 
 
