@@ -21,7 +21,7 @@ help: ## Show this list
 
 venv: $(INSTALLED) ## Make the Python environment in .venv
 
-programs: $(INSTALLED) ## Install what is missing and build the real programs once (about 12 minutes, then reused)
+programs: $(INSTALLED) ## Install what is missing and build the real programs once (about 13 minutes, then reused)
 	@$(BIN)/python -m sandbox setup
 
 demo: programs ## Show the life of a tenant on a real cluster
@@ -60,7 +60,7 @@ clean: ## Take the sandbox down and remove what was made in this tree
 		echo "These Debian packages were installed and stay; to remove them: apt-get remove $$(sort -u "$(PACKAGES)" | xargs)"; \
 	fi
 
-distclean: clean ## Remove the cache of programs and images too (the next build takes its 12 minutes again)
+distclean: clean ## Remove the cache of programs and images too (the next build takes its 13 minutes again)
 	@if [ -d "$(CACHE)" ]; then chmod -R u+w "$(CACHE)"; fi
 	rm -rf "$(CACHE)"
 

@@ -84,6 +84,12 @@ class Family:
 
 _KUBERNETES = "k8s.io/kubernetes/cmd"
 _VERSION = "k8s.io/component-base/version"
+_STAMPS = {
+    f"{_VERSION}.gitVersion": "{version}",
+    f"{_VERSION}.gitMajor": "{major}",
+    f"{_VERSION}.gitMinor": "{minor}",
+    f"{_VERSION}.gitTreeState": "clean",
+}
 
 FAMILIES = (
     Family(
@@ -106,12 +112,13 @@ FAMILIES = (
             )
         },
         pinned="k8s.io/kubernetes",
-        stamps={
-            f"{_VERSION}.gitVersion": "{version}",
-            f"{_VERSION}.gitMajor": "{major}",
-            f"{_VERSION}.gitMinor": "{minor}",
-            f"{_VERSION}.gitTreeState": "clean",
-        },
+        stamps=_STAMPS,
+    ),
+    Family(
+        name="kubeadm-1.36",
+        packages={"kubeadm-1.36": f"{_KUBERNETES}/kubeadm"},
+        pinned="k8s.io/kubernetes",
+        stamps=_STAMPS,
     ),
     Family(
         name="coredns",
@@ -143,7 +150,7 @@ def build_programs(say: Say) -> Path:
         if missing:
             go = toolchain(needed_version(*(family.source / "go.mod" for family in FAMILIES)))
             if len(missing) > 1 and not _is_warm():
-                say("The first build downloads and compiles for about 12 minutes on two cores; later runs reuse it.")
+                say("The first build downloads and compiles for about 13 minutes on two cores; later runs reuse it.")
             for family, name in missing:
                 _build(family, name, go, say)
         return link_programs()

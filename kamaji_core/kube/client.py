@@ -16,7 +16,13 @@ import msgspec
 from kamaji_core import __version__
 from kamaji_core.kube import requests
 from kamaji_core.kube.answers import Listing, WatchEvent, event_of, lines, object_of, page_of
-from kamaji_core.kube.errors import GoneError, TooManyRequestsError, UnreachableError, error_from_answer
+from kamaji_core.kube.errors import (
+    GoneError,
+    ServerError,
+    TooManyRequestsError,
+    UnreachableError,
+    error_from_answer,
+)
 from kamaji_core.kube.requests import Propagation, Request
 from kamaji_core.kube.transport import REQUESTS_AT_ONCE, HttpTransport
 
@@ -43,6 +49,7 @@ class KubeClient:
         timeout: seconds for one whole request.
         transport: carries the requests instead of connections of our own; the caller closes it.
         at_once: requests, and with them connections of our own, at a time beside watches.
+        most_bytes: that an answer may have, but for a watch's, which is read as it comes; None for any number.
     """
 
     def __init__(
@@ -53,6 +60,7 @@ class KubeClient:
         timeout: float = 10.0,
         transport: Transport | None = None,
         at_once: int = REQUESTS_AT_ONCE,
+        most_bytes: int | None = None,
     ) -> None:
         self._connections = HttpTransport(config, user_agent=user_agent, at_once=at_once)
         self._transport = transport or self._connections
@@ -60,6 +68,7 @@ class KubeClient:
         self._user_agent = user_agent
         self._server = config.server
         self._timeout = timeout
+        self._most_bytes = most_bytes
         self._manager = user_agent.partition("/")[0]
 
     async def __aenter__(self) -> Self:
@@ -75,7 +84,13 @@ class KubeClient:
             wrap: puts its transport around ours.
         """
         transport = wrap(self._transport)
-        return KubeClient(self._config, user_agent=self._user_agent, timeout=self._timeout, transport=transport)
+        return KubeClient(
+            self._config,
+            user_agent=self._user_agent,
+            timeout=self._timeout,
+            transport=transport,
+            most_bytes=self._most_bytes,
+        )
 
     async def aclose(self) -> None:
         """Close all connections; requests under way fail."""
@@ -308,7 +323,7 @@ class KubeClient:
             async with self._limit(request, self._timeout):
                 answer = await stack.enter_async_context(self._transport.send(request))
                 if answer.status not in _SUCCESSES:
-                    raise await _refusal(request, answer)
+                    raise _refusal(request, answer, await self._body(request, answer))
             chunks = await stack.enter_async_context(contextlib.aclosing(self._bounded(request, answer, idle)))
             events = await stack.enter_async_context(contextlib.aclosing(lines(chunks)))
             async for line in events:
@@ -343,9 +358,22 @@ class KubeClient:
 
     async def _send_once(self, request: Request) -> bytes:
         async with self._transport.send(request) as answer:
+            body = await self._body(request, answer)
             if answer.status not in _SUCCESSES:
-                raise await _refusal(request, answer)
+                raise _refusal(request, answer, body)
+            return body
+
+    async def _body(self, request: Request, answer: Answer) -> bytes:
+        if self._most_bytes is None:
             return await answer.read()
+        body = bytearray()
+        async with contextlib.aclosing(answer.chunks()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > self._most_bytes:
+                    message = f"the answer of {self._server} is larger than {self._most_bytes} bytes"
+                    raise ServerError(request.what, status=answer.status, reason="TooLarge", message=message)
+        return bytes(body)
 
     async def _bounded(self, request: Request, answer: Answer, idle: float) -> AsyncGenerator[bytes, None]:
         """Give the answer's chunks, with a limit on each silence between them."""
@@ -376,13 +404,9 @@ async def _joined(pages: AsyncIterator[Listing]) -> Listing:
     return Listing(items, resource_version)
 
 
-async def _refusal(request: Request, answer: Answer) -> ApiError:
+def _refusal(request: Request, answer: Answer, body: bytes) -> ApiError:
     return error_from_answer(
-        request.what,
-        status=answer.status,
-        headers=answer.headers,
-        body=await answer.read(),
-        withhold=request.carries_secret,
+        request.what, status=answer.status, headers=answer.headers, body=body, withhold=request.carries_secret
     )
 
 

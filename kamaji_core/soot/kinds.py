@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -67,7 +69,33 @@ class Kinds:
             known = self._asked[place] = await self._ask(api_version, kind)
         return known
 
+    async def find(self, group: str, kind: str, *, version: str) -> Resource | None:
+        """Tell where a kind is served in whatever version, the given one first; None when in none.
+
+        Raises:
+            ApiError: when the server cannot be asked.
+        """
+        with contextlib.suppress(UnknownKindError):
+            return await self.resource(f"{group}/{version}" if group else version, kind)
+        for other in await self._versions(group):
+            with contextlib.suppress(UnknownKindError):
+                return await self.resource(f"{group}/{other}", kind)
+        return None
+
+    async def _versions(self, group: str) -> tuple[str, ...]:
+        """Tell which versions of a group are served; none of the core group, which has had a single one for ever."""
+        if not group:
+            return ()
+        try:
+            answer = await self._client.raw(f"/apis/{group}")
+        except NotFoundError:
+            return ()
+        return tuple(one.version for one in msgspec.json.decode(answer, type=_ServedGroup).versions)
+
     async def _ask(self, api_version: str, kind: str) -> Resource:
+        # Add-ons and tenants can name anything, and it becomes part of an address.
+        if not _API_VERSION.fullmatch(str(api_version)):
+            raise UnknownKindError(api_version, kind)
         group, _, version = api_version.rpartition("/")
         try:
             answer = await self._client.raw(f"/apis/{api_version}" if group else f"/api/{api_version}")
@@ -87,3 +115,14 @@ class _ServedKind(msgspec.Struct):
 
 class _Served(msgspec.Struct):
     resources: tuple[_ServedKind, ...] = ()
+
+
+class _ServedVersion(msgspec.Struct):
+    version: str
+
+
+class _ServedGroup(msgspec.Struct):
+    versions: tuple[_ServedVersion, ...] = ()
+
+
+_API_VERSION = re.compile(r"([a-z0-9][-a-z0-9.]*/)?[a-z][-a-z0-9]*")

@@ -120,12 +120,19 @@ def _plan_addon(view: TenantView, spec: Mapping[str, Any], addon: Addon) -> Addo
             return None
         objects = addon.tenant_objects(view, config, Material())
         wanted = tuple(Wanted(owner=addon.NAME, object=one) for one in objects)
-        _ = {one.key for one in wanted}  # each must say which object it is
+        for one in wanted:
+            _check(one)
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, config=config, objects=wanted)
     except ConfigurationError as error:
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=str(error))
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=failure_of(addon, error))
+
+
+def _check(one: Wanted) -> None:
+    """Make sure that it says which object it is."""
+    if not all(isinstance(part, str) for part in one.key):
+        raise TypeError("an object's kind, name or namespace is no text")
 
 
 def failure_of(addon: Addon, error: Exception) -> str:

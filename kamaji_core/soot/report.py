@@ -11,7 +11,6 @@ from kamaji_core.soot.plan import failure_of
 from kamaji_core.tenancy import TenantState, Verdict
 
 if TYPE_CHECKING:
-    from kamaji_core.contracts import AppliedObject
     from kamaji_core.soot.apply import Look
     from kamaji_core.soot.plan import AddonPlan, Plan
     from kamaji_core.soot.wanted import Wanted
@@ -81,26 +80,8 @@ def _addon(addon: AddonPlan, look: Look) -> tuple[dict[str, Any], Verdict]:
     if waiting:
         sentence = f"{addon.key}: {' '.join(waiting[:TOLD])}"
         return status, Verdict(TenantReason.OBJECTS_REFUSED, sentence)
-    return status, Verdict(TenantReason.ADDONS_APPLIED, _health(addon.key, objects), ok=True)
-
-
-def _health(key: str, objects: tuple[AppliedObject, ...]) -> str:
-    """Say how many of an add-on's pods run, as far as its objects tell."""
-    pods = [counts for one in objects if one.live and (counts := _pods(one.live)) is not None]
-    if not pods:
-        return f"{key} is applied."
-    ready, wanted = (sum(column) for column in zip(*pods, strict=True))
-    return f"{key} is applied, {ready} of {wanted} pods are ready."
-
-
-def _pods(live: Any) -> tuple[int, int] | None:
-    status = live.get("status") or {}
-    match live.get("kind"):
-        case "Deployment":
-            return status.get("readyReplicas", 0), (live.get("spec") or {}).get("replicas", 1)
-        case "DaemonSet":
-            return status.get("numberReady", 0), status.get("desiredNumberScheduled", 0)
-    return None
+    # Without a word of its pods: that would be as old as the look, and be news whenever a node comes or goes.
+    return status, Verdict(TenantReason.ADDONS_APPLIED, f"{addon.key} is applied.", ok=True)
 
 
 def _reasons(wanted: tuple[Wanted, ...], look: Look) -> list[str]:

@@ -30,8 +30,10 @@ from kamaji_core.kube import (
     Supervisor,
     UnreachableError,
 )
-from kamaji_core.soot.apply import OURS, Applier, Look
+from kamaji_core.soot.apply import Applier, Look
+from kamaji_core.soot.asking import OURS, is_about_the_object
 from kamaji_core.soot.kinds import Kinds, UnknownKindError
+from kamaji_core.soot.record import RECORD
 from kamaji_core.soot.report import state_of, unreachable
 from kamaji_core.soot.wanted import ObjectKey, Wanted
 
@@ -164,9 +166,16 @@ class TenantSession:
         log.info("cannot work in the tenant's cluster", error=sentence, pause=round(pause, 1))
         self._failing_since = now if self._failing_since is None else self._failing_since
         if now - self._failing_since >= self._told_after:
-            with contextlib.suppress(ConfigError):  # there is nothing to connect to any more
-                self._tell(unreachable(sentence, self._plan()))
+            self._tell_failure(sentence)
         await self._wait(pause)
+
+    def _tell_failure(self, sentence: str) -> None:
+        try:
+            self._tell(unreachable(sentence, self._plan()))
+        except ConfigError:
+            return  # there is nothing to connect to any more
+        except Exception:  # it may be what failed in the first place
+            log.exception("cannot plan")
 
     def _tell(self, state: TenantState) -> None:
         if not self._closed:
@@ -198,6 +207,7 @@ class TenantSession:
             await eyes.open(plan.objects)
         eyes.forget()
         eyes.remember(look)
+        self._changed = {key for key in self._changed if eyes.differs(key)}
         self._note_writes(look)
         self._tell(state_of(plan, look))
         self._backoff.reset()
@@ -234,9 +244,11 @@ class TenantSession:
                 return
 
     async def _put_back(self, target: Target, eyes: _Eyes, changed: set[ObjectKey]) -> bool:
-        """Put objects back that changed; tells whether something was refused, which a look at everything tells."""
+        """Put objects back that changed; tells whether a look at everything is due, because something was refused."""
         self._changed -= changed
         self._patience.note(changed)
+        if RECORD in changed:  # what it should hold is not in the plan alone
+            return True
         wanted = [one for one in self._plan().objects if one.key in changed]
         async with _limit(LOOK_LIMIT):
             look = await Applier(target.client).look_at(wanted)
@@ -302,7 +314,7 @@ class _Eyes:
         self._kinds = Kinds(client)
         self._supervisor = supervisor
         self._note = note
-        self._open: set[tuple[str, str]] = set()
+        self._open: dict[tuple[str, str], Informer[str]] = {}
         self._left: dict[ObjectKey, str] = {}
 
     async def open(self, objects: Iterable[Wanted]) -> None:
@@ -314,8 +326,11 @@ class _Eyes:
                     resource = await self._kinds.resource(*kind)
                 except UnknownKindError:
                     continue  # its object waits for the same, and the next look tries again
-                self._open.add(kind)
-                informer = Informer[str](
+                except ApiError as error:
+                    if not is_about_the_object(error):
+                        raise
+                    continue
+                informer = self._open[kind] = Informer[str](
                     self._client,
                     resource,
                     decode=lambda raw: version_of(msgspec.json.decode(raw)["metadata"]),
@@ -323,7 +338,7 @@ class _Eyes:
                     label_selector=OURS,
                     metadata_only=True,
                 )
-                self._supervisor.start(f"watch {resource.plural}", informer.run)
+                self._supervisor.start(f"watch {resource.api_version} {resource.plural}", informer.run)
 
     def forget(self) -> None:
         """Forget how objects were left: some may not be wanted any more."""
@@ -334,6 +349,15 @@ class _Eyes:
         for key, one in look.objects.items():
             if one.live is not None and (key.api_version, key.kind) in self._open:
                 self._left[key] = version_of(one.live["metadata"])
+
+    def differs(self, key: ObjectKey) -> bool:
+        """Whether an object is another than it was left, as far as was told."""
+        informer = self._open.get((key.api_version, key.kind))
+        return (
+            informer is not None
+            and key in self._left
+            and informer.store.get((key.namespace, key.name)) != self._left[key]
+        )
 
     def _see(self, kind: tuple[str, str], place: Key, _before: str | None, version: str | None) -> None:
         key = ObjectKey(*kind, *place)

@@ -41,6 +41,9 @@ log = structlog.get_logger()
 AT_ONCE = 8
 """Sessions that look at everything at a time."""
 
+MOST_BYTES = 8 << 20
+"""In one answer of a tenant's API server. What is ours there has thousands; a tenant may label anything as ours."""
+
 END_LIMIT = 10.0
 """Seconds that sessions have to end."""
 
@@ -155,7 +158,8 @@ class Sessions:
         seen = self._seen(key)
         secret = await self._client.get(SECRETS, seen.secret.name, seen.secret.namespace)
         config = _config(seen, (secret.get("data") or {}).get(seen.secret_key))
-        connections = KubeClient(config, at_once=1)  # with the watches, few enough for a thousand tenants
+        # With the watches, few enough connections for a thousand tenants.
+        connections = KubeClient(config, at_once=1, most_bytes=MOST_BYTES)
         client = connections.through(lambda transport: LeaderTransport(transport, lambda: self._tenancy.leadership))
         return Target(client=client, connections=connections, digest=seen.way)
 

@@ -360,7 +360,7 @@ async def test_a_deletion_before_it_is_read(follow_secrets: Any, fault_proxy: Fa
             await fault_proxy.until(lambda: all(verb != "get" for _, verb in fault_proxy._open.values()))
             await secrets.catch_up()
     assert [change for change in secrets.changes if change[0] == "a"] == [("a", None, "1"), ("a", "1", None)]
-    assert {entry["log_level"] for entry in logs} == {"info"}
+    assert {entry["log_level"] for entry in logs} <= {"debug", "info"}
     assert reads(fault_proxy, "a") == 1
 
 

@@ -16,28 +16,36 @@ from kamaji_core.plugins import load_plugins
 from kamaji_core.render import tenant_view
 from kamaji_core.soot.plan import Plan, plan
 from kamaji_core.soot.session import Target, TenantSession
+from kamaji_core.soot.sessions import MOST_BYTES
 from kamaji_core.testing import ApiServer, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from kamaji_core.contracts import Addon
     from kamaji_core.kube import Answer
     from kamaji_core.tenancy import TenantState
 
 
 class CountingTransport:
-    """Passes every request on and keeps those that change something."""
+    """Passes every request on, and keeps which reads there were and which requests that change something."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.writes: list[str] = []
-        self.requests = 0
+        self.reads: list[Request] = []
+
+    @property
+    def requests(self) -> int:
+        """How many there were."""
+        return len(self.reads) + len(self.writes)
 
     def send(self, request: Request) -> AbstractAsyncContextManager[Answer]:
         """Note the request and send it."""
-        self.requests += 1
-        if request.method != "GET":
+        if request.method == "GET":
+            self.reads.append(request)
+        else:
             self.writes.append(f"{request.method} {request.path}")
         return self._transport.send(request)
 
@@ -48,6 +56,7 @@ class Course:
 
     config: ClusterConfig
     spec: dict[str, Any]
+    brought: dict[str, Addon] = field(default_factory=dict)
     generation: int = 1
     way: str = "one"
     states: list[TenantState] = field(default_factory=list)
@@ -69,6 +78,11 @@ class Course:
     def writes(self) -> list[str]:
         """All writes so far."""
         return [write for transport in self.transports for write in transport.writes]
+
+    @property
+    def reads(self) -> list[Request]:
+        """All reads so far."""
+        return [read for transport in self.transports for read in transport.reads]
 
     @property
     def state(self) -> TenantState:
@@ -94,11 +108,11 @@ class Course:
         }
         tenant = msgspec.convert(raw, TenantControlPlane)
         view = tenant_view(tenant, endpoint="10.0.0.1:6443", ca_cert=b"PEM", secret_names={})
-        addons = load_plugins().addons
+        addons = {**load_plugins().addons, **self.brought}
         return plan(tenant, view, endpoint="10.0.0.1:6443", ca_cert=b"PEM", addons=addons)
 
     async def _connect(self) -> Target:
-        connections = KubeClient(self.config)
+        connections = KubeClient(self.config, most_bytes=MOST_BYTES)
         client = connections.through(self._counted)
         return Target(client=client, connections=connections, digest=self.way)
 
@@ -123,11 +137,13 @@ async def client(tenant_server: ApiServer) -> AsyncIterator[KubeClient]:
 
 @pytest.fixture
 def follow(tenant_server: ApiServer) -> Callable[..., AbstractAsyncContextManager[Course]]:
-    """Run a session with these add-ons; gives its `Course` once it told for the first time."""
+    """Run a session with these settings; gives its `Course` once it told for the first time."""
 
     @contextlib.asynccontextmanager
-    async def run(config: ClusterConfig | None = None, **spec: Any) -> AsyncIterator[Course]:
-        course = Course(config or config_from_kubeconfig(tenant_server.kubeconfig), spec)
+    async def run(
+        config: ClusterConfig | None = None, brought: dict[str, Addon] | None = None, **spec: Any
+    ) -> AsyncIterator[Course]:
+        course = Course(config or config_from_kubeconfig(tenant_server.kubeconfig), spec, brought or {})
         task = asyncio.create_task(course.session.run())
         try:
             await until(lambda: bool(course.states), "the first state", task)

@@ -47,8 +47,10 @@ def told(value: Any) -> Any:
     return [told(one) for one in value] if isinstance(value, list) else value
 
 
-async def test_the_same_as_kubeadms(tmp_path: Path) -> None:
-    """Every object of every phase, field by field."""
+@pytest.mark.parametrize("name", ["kubeadm", "kubeadm-1.36"])
+async def test_the_same_as_kubeadms(tmp_path: Path, name: str) -> None:
+    """Every object of every phase, field by field, for the newest minor and the one before."""
+    version = kubeadm(name, "version", "--output=short").strip()
     with ApiServer() as server:
         endpoint = server.url.removeprefix("https://")
         (tmp_path / "admin.conf").write_bytes(server.kubeconfig)
@@ -65,32 +67,32 @@ async def test_the_same_as_kubeadms(tmp_path: Path) -> None:
                 "kind": "ClusterConfiguration",
                 "clusterName": "shop",
                 "controlPlaneEndpoint": endpoint,
-                "kubernetesVersion": "v1.37.1",
+                "kubernetesVersion": version,
                 "networking": {"serviceSubnet": "10.0.0.0/24", "podSubnet": "10.244.0.0/16"},
             },
         ]
         configuration.write_text(yaml.safe_dump_all(documents))
         for phase in PHASES:
-            kubeadm(phase, configuration, tmp_path / "admin.conf")
-        await compare(server, endpoint)
+            paths = (f"--config={configuration}", f"--kubeconfig={tmp_path / 'admin.conf'}")
+            kubeadm(name, "init", "phase", *phase, *paths)
+        await compare(server, endpoint, version)
 
 
-def kubeadm(phase: tuple[str, ...], configuration: Path, kubeconfig: Path) -> None:
-    """Run one phase of the real kubeadm."""
-    command = [str(program("kubeadm")), "init", "phase", *phase, f"--config={configuration}"]
-    done = subprocess.run(
-        [*command, f"--kubeconfig={kubeconfig}"], capture_output=True, text=True, timeout=60, check=False
-    )
+def kubeadm(name: str, *arguments: str) -> str:
+    """Run a real kubeadm; gives what it prints."""
+    command = [str(program(name)), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-async def compare(server: ApiServer, endpoint: str) -> None:
-    """Compare all that we plan with what is there."""
+async def compare(server: ApiServer, endpoint: str, version: str) -> None:
+    """Compare all that we plan for a version with what is there."""
     raw = {
         "metadata": {"name": "shop", "namespace": "team", "uid": "u"},
         "spec": {
             "controlPlane": {"service": {"serviceType": "ClusterIP"}},
-            "kubernetes": {"version": "v1.37.1", "kubelet": {}},
+            "kubernetes": {"version": version, "kubelet": {}},
             "networkProfile": {"serviceCidrs": ["10.0.0.0/24"]},
         },
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -315,3 +316,23 @@ async def test_a_server_that_goes_bad_is_told_without_anything_to_do(
         assert course.state.bootstrapped.reason == "TenantUnreachable"
         proxy.clear()
         await until(lambda: course.state.bootstrapped.ok, "it to heal")
+
+
+async def test_a_tenant_that_labels_a_lot_as_ours_costs_no_memory(follow: Any, until: Any, client: KubeClient) -> None:
+    """All of it would be read in each look, for all such tenants; it is that tenant's trouble, told and healed."""
+    labels = {"kamaji.clastix.io/project": "kamaji"}
+    names = [f"large-{number}" for number in range(10)]
+    for name in names:
+        metadata = {"name": name, "namespace": "default", "labels": labels}
+        await client.create(CONFIG_MAPS, {"metadata": metadata, "data": {"a": "x" * 1_000_000}})
+    try:
+        async with follow() as course:
+            assert course.state.bootstrapped.reason == "TenantUnreachable"
+            assert "larger than 8388608 bytes" in course.state.bootstrapped.sentence
+            for name in names:
+                await client.delete(CONFIG_MAPS, name, "default")
+            await until(lambda: course.state.bootstrapped.ok, "it to heal")
+    finally:
+        for name in names:
+            with contextlib.suppress(NotFoundError):
+                await client.delete(CONFIG_MAPS, name, "default")

@@ -68,6 +68,21 @@ async def test_a_server_that_stops_within_its_answer(verb: str, script: Any, rep
     assert (now(), transport.open) == (3, 0)
 
 
+@pytest.mark.parametrize("status", [200, 403])
+async def test_an_answer_that_does_not_end(script: Any, reply: Any, status: int) -> None:
+    """It is read up to its limit, and its connection is dropped."""
+    transport = script(lambda _: reply(status, body=[b"x" * 1000] * 1000))
+    with pytest.raises(ServerError, match=r"https://api\.example is larger than 4096 bytes"):
+        await transport.client(most_bytes=4096).raw("/readyz")
+    assert transport.open == 0
+
+
+async def test_an_answer_within_its_limit(script: Any, reply: Any) -> None:
+    """It is whole."""
+    transport = script(lambda _: reply(body=[b"{}", b" " * 4094]))
+    assert len(await transport.client(most_bytes=4096).raw("/readyz")) == 4096
+
+
 async def test_a_raw_read_has_its_own_limit(script: Any, reply: Any) -> None:
     """A probe may be given less time than other calls."""
     with pytest.raises(UnreachableError, match="within 2 s"):
