@@ -24,7 +24,7 @@ from kamaji_core.kube.errors import (
     error_from_answer,
 )
 from kamaji_core.kube.requests import Propagation, Request
-from kamaji_core.kube.transport import REQUESTS_AT_ONCE, HttpTransport
+from kamaji_core.kube.transport import HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -48,7 +48,6 @@ class KubeClient:
         user_agent: its part before the slash is the field manager of every write but `apply`.
         timeout: seconds for one whole request.
         transport: carries the requests instead of connections of our own; the caller closes it.
-        at_once: requests, and with them connections of our own, at a time beside watches.
         most_bytes: that an answer may have, but for a watch's, which is read as it comes; None for any number.
     """
 
@@ -59,10 +58,9 @@ class KubeClient:
         user_agent: str = f"kamaji/{__version__}",
         timeout: float = 10.0,
         transport: Transport | None = None,
-        at_once: int = REQUESTS_AT_ONCE,
         most_bytes: int | None = None,
     ) -> None:
-        self._connections = HttpTransport(config, user_agent=user_agent, at_once=at_once)
+        self._connections = HttpTransport(config, user_agent=user_agent)
         self._transport = transport or self._connections
         self._config = config
         self._user_agent = user_agent

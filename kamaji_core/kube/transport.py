@@ -66,27 +66,22 @@ class Transport(Protocol):
         """
 
 
-REQUESTS_AT_ONCE = 8
-"""To one server, beside watches; more only make connections, which take memory on both sides."""
-
-
 class HttpTransport:
     """Carries requests over HTTP/1.1 connections that are kept and reused.
 
     Args:
         config: address, trust and credentials.
         user_agent: sent with each request; what stands before its slash is our field manager.
-        at_once: requests, and with them connections, at a time beside watches; further ones wait for their turn.
     """
 
-    def __init__(self, config: ClusterConfig, *, user_agent: str, at_once: int = REQUESTS_AT_ONCE) -> None:
+    def __init__(self, config: ClusterConfig, *, user_agent: str) -> None:
         self._server = config.server.rstrip("/")
         self._server_hostname = config.tls_server_name or None
         self._config = config
         # Identity: next to the server, compressing costs both sides more than it saves.
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
         self._session: aiohttp.ClientSession | None = None
-        self._turns = asyncio.Semaphore(at_once)
+        self._turns = asyncio.Semaphore(_REQUESTS)
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     @contextlib.asynccontextmanager
@@ -282,5 +277,7 @@ def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 _UNAUTHORIZED = 401
+_REQUESTS = 8
+"""So many at once to one server, beside watches; more only make connections, which take memory on both sides."""
 _KEEP_SECONDS = 30.0
 _CLOSING_SECONDS = 1.0

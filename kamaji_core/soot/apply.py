@@ -1,7 +1,7 @@
 """Bringing a tenant's cluster to what is wanted: look, compare by meaning, write only what differs.
 
-What the server refuses for one object is that object's trouble and told of it; a server that cannot be asked ends the
-look.
+One request at a time: with the watches, few enough connections for a thousand tenants. What the server refuses for one
+object is that object's trouble and told of it; a server that cannot be asked ends the look.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from kamaji_core.api import labels as wire
 from kamaji_core.contracts import AppliedObject, Outcome
 from kamaji_core.kube import ApiError, ConflictError, InvalidError, NotFoundError, NotLeaderError
-from kamaji_core.soot.asking import OURS, is_about_the_object, together
+from kamaji_core.soot.asking import OURS, is_about_the_object
 from kamaji_core.soot.kinds import USUAL, Kinds, UnknownKindError
 from kamaji_core.soot.leftovers import find_leftovers, keep_record
 from kamaji_core.soot.record import RECORD, kind_name, recorded, unusual_kinds
@@ -102,7 +102,7 @@ class Applier:
 
     async def _list(self, named: Iterable[ObjectKey]) -> tuple[dict[ObjectKey, dict[str, Any]], frozenset[Resource]]:
         """Read what there is of the usual kinds and those of some objects; tells of which kinds that is all."""
-        asked = await together(self._listing(one) for one in await self._resources(named))
+        asked = [await self._listing(one) for one in await self._resources(named)]
         found, listed = {}, set()
         for resource, listing in asked:
             if listing is None:
@@ -145,7 +145,7 @@ class Applier:
             for key, one in live.items()
             if is_stray(one, wanted=(kind_name(key), key.namespace, key.name) in wanted, settled=settled)
         ]
-        left = [reason for reason in await together(self._remove(key, live[key]) for key in strays) if reason]
+        left = [reason for key in strays if (reason := await self._remove(key, live[key]))]
         return Look(left=tuple(left), writes=len(strays) - len(left))
 
     async def _bring(
@@ -154,10 +154,8 @@ class Applier:
         objects: dict[ObjectKey, AppliedObject] = {}
         writes = 0
         for stage in (True, False):
-            some = [one for one in wanted if (one.key.kind in _FIRST) is stage]
-            calls = (self._bring_one(one, live.get(one.key), listed=listed) for one in some)
-            for one, done in zip(some, await together(calls), strict=True):
-                objects[one.key] = done
+            for one in (one for one in wanted if (one.key.kind in _FIRST) is stage):
+                objects[one.key] = done = await self._bring_one(one, live.get(one.key), listed=listed)
                 writes += done.outcome is Outcome.APPLIED
         return Look(objects=objects, writes=writes)
 

@@ -14,7 +14,7 @@ import msgspec
 from kamaji_core.api import labels as wire
 from kamaji_core.contracts import AppliedObject, Outcome
 from kamaji_core.kube import CONFIG_MAPS, AlreadyExistsError, ApiError, NotFoundError
-from kamaji_core.soot.asking import OURS, is_about_the_object, together
+from kamaji_core.soot.asking import OURS, is_about_the_object
 from kamaji_core.soot.record import RECORD, KindName, record, recorded
 from kamaji_core.soot.wanted import ObjectKey
 
@@ -51,7 +51,7 @@ async def find_leftovers(client: KubeClient, kinds: Kinds, names: Mapping[KindNa
     Raises:
         ApiError: when the server cannot be asked.
     """
-    found = await together(_of_kind(client, kinds, name, version) for name, version in names.items())
+    found = [await _of_kind(client, kinds, name, version) for name, version in names.items()]
     return Leftovers(
         objects={key: one for part in found for key, one in part.objects.items()},
         kinds={name: version for part in found for name, version in part.kinds.items()},

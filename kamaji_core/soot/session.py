@@ -65,7 +65,7 @@ PROBE_SECONDS = 60.0
 """Without anything to do, after which the server is asked whether it is ready: its watches do not tell."""
 
 PROBE_LIMIT = 5.0
-LOOK_LIMIT = 30.0
+LOOK_LIMIT = 60.0
 """Seconds that a server may take to say that it is ready, and for one look."""
 
 TOLD_AFTER = 5.0

@@ -158,8 +158,7 @@ class Sessions:
         seen = self._seen(key)
         secret = await self._client.get(SECRETS, seen.secret.name, seen.secret.namespace)
         config = _config(seen, (secret.get("data") or {}).get(seen.secret_key))
-        # With the watches, few enough connections for a thousand tenants.
-        connections = KubeClient(config, at_once=1, most_bytes=MOST_BYTES)
+        connections = KubeClient(config, most_bytes=MOST_BYTES)
         client = connections.through(lambda transport: LeaderTransport(transport, lambda: self._tenancy.leadership))
         return Target(client=client, connections=connections, digest=seen.way)
 
