@@ -82,8 +82,8 @@ def test_metrics_are_a_service(management: SandboxCommand, operator: Operator) -
     assert "kamaji_build_info" in management.execute("busybox", "wget", "-q", "-O-", url).stdout
 
 
-def test_its_rights_are_those_that_it_uses(tenant: Tenant, management: SandboxCommand) -> None:
-    """No wildcard stands in the role; that nothing is missing is asserted for every module that ran with pods."""
+def test_its_role_has_no_wildcard(tenant: Tenant, management: SandboxCommand) -> None:
+    """That nothing is missing is asserted after every module that runs with pods."""
     assert tenant
     rules = json.loads(management.kubectl("get", *ROLE, "--output=json"))["rules"]
     assert not [rule for rule in rules if "*" in str(rule)]

@@ -77,14 +77,20 @@ def differences(before: Machine, after: Machine) -> dict[str, object]:
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-@pytest.fixture
-def clean(sandbox: SandboxCommand) -> Iterator[Machine]:
-    """The machine without the sandbox; afterwards the sandbox is up again for the tests that follow."""
+@pytest.fixture(scope="module")
+def ours(sandbox: SandboxCommand) -> Iterator[SandboxCommand]:
+    """The sandbox, of which nobody else makes use; afterwards it is up again for the tests that follow."""
     if sandbox.was_up:
         pytest.skip("the sandbox was up before the tests: taking it down would end what somebody works with")
-    sandbox.run("down")
-    yield look()
+    yield sandbox
     sandbox.run("up")
+
+
+@pytest.fixture
+def clean(ours: SandboxCommand) -> Machine:
+    """The machine without the sandbox."""
+    ours.run("down")
+    return look()
 
 
 def test_nothing_is_left_of_a_cluster_with_pods(sandbox: SandboxCommand, clean: Machine) -> None:
