@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,7 @@ def manager(
     from kamaji_core.plugins import load_plugins
 
     configure_logs(level=log_level, form=log_format)
+    _give_memory_back()
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -145,6 +147,23 @@ def manager(
 
 _THREADS = 2
 """For keys, metrics and look-ups; each takes memory that is not given back."""
+
+
+def _give_memory_back() -> None:
+    """Have large blocks come from the kernel each time and go back to it.
+
+    Uvloop reserves 256 KiB for each TLS connection and touches a few of them. By default glibc, once one was freed,
+    takes the next from its heap, where all of it has been touched and lies between what others use: 25 KiB a session.
+    """
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):  # another libc
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE)
+
+
+_MMAP_THRESHOLD = -3
+"""`M_MMAP_THRESHOLD` of malloc.h."""
+_LARGE = 128 * 1024
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -61,8 +61,9 @@ TURN_SECONDS = 1.0
 MOST_WATCHES = 4
 """Watches, and with them connections, of one tenant."""
 
-PROBE_SECONDS = 60.0
-"""Without anything to do, after which the server is asked whether it is ready: its watches do not tell."""
+PROBE_SECONDS = 150.0
+"""Without anything to do, after which the server is asked whether it is ready: its watches do not tell. Each time costs
+a connection, and a server that does not answer ends its watches as soon."""
 
 PROBE_LIMIT = 5.0
 LOOK_LIMIT = 60.0
