@@ -51,9 +51,10 @@ from kamaji_core.kube import (
     Resource,
     SecretInformer,
     Supervisor,
+    Unpacked,
     WorkQueue,
-    keep_own_managed_fields,
     lead,
+    pack,
     run_workers,
 )
 from kamaji_core.lag import watch_lag
@@ -186,9 +187,9 @@ class Manager:
             tenants=self._tenants.store,
             data_stores=self._data_stores.store,
             caches=Caches(
-                services=self._services.store,
-                deployments=self._deployments.store,
-                config_maps=self._config_maps.store,
+                services=Unpacked(self._services.store),
+                deployments=Unpacked(self._deployments.store),
+                config_maps=Unpacked(self._config_maps.store),
                 secrets=self._secrets.store,
                 strays=self._strays,
             ),
@@ -205,8 +206,8 @@ class Manager:
             client=client,
             caches=SessionCaches(
                 tenants=self._tenants.store,
-                services=self._services.store,
-                deployments=self._deployments.store,
+                services=Unpacked(self._services.store),
+                deployments=Unpacked(self._deployments.store),
                 secrets=self._secrets.store,
             ),
             tenancy=self._tenancy,
@@ -328,7 +329,7 @@ class Manager:
                 log.warning("cannot list the nodes to find how many tenants may start at once", error=str(error))
                 nodes = []
             self._boot.set_width(width_for(nodes))
-        for key, deployment in self._deployments.store.items():
+        for key, deployment in Unpacked(self._deployments.store).items():
             tenant = self._tenants.store.get(key)
             if tenant is not None and is_starting(deployment):
                 self._boot.hold(key, store=self._tenancy.store_of(tenant))
@@ -366,14 +367,14 @@ class Manager:
         value = store.metadata.annotations.get(wire.BOOTS_ANNOTATION, "") if store else ""
         return int(value) if value.isascii() and value.isdecimal() else 0
 
-    def _owned(self, resource: Resource) -> Informer[dict[str, Any]]:
-        def changed(key: TenantKey, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+    def _owned(self, resource: Resource) -> Informer[bytes]:
+        def changed(key: TenantKey, before: bytes | None, after: bytes | None) -> None:
             self._owned_changed(resource, key, _identity(before), _identity(after))
 
-        return Informer[dict[str, Any]](
+        return Informer[bytes](
             self._client,
             resource,
-            decode=lambda raw: keep_own_managed_fields(msgspec.json.decode(raw), wire.FIELD_OWNER),
+            decode=lambda raw: pack(raw, manager=wire.FIELD_OWNER),
             on_change=changed,
             label_selector=OWNED,
         )
@@ -507,13 +508,27 @@ class _Identity(NamedTuple):
         return cls(secret.labels.get(wire.NAME_LABEL, ""), secret.uid, secret.owner_uid)
 
 
-def _identity(known: Mapping[str, Any] | None) -> _Identity | None:
-    if known is None:
+class _Owner(msgspec.Struct):
+    uid: str = ""
+    controller: bool = False
+
+
+class _Metadata(msgspec.Struct):
+    uid: str = ""
+    labels: dict[str, str] | None = None
+    owners: tuple[_Owner, ...] | None = msgspec.field(default=None, name="ownerReferences")
+
+
+class _Named(msgspec.Struct):
+    metadata: _Metadata
+
+
+def _identity(packed: bytes | None) -> _Identity | None:
+    if packed is None:
         return None
-    metadata = known["metadata"]
-    owners = [owner["uid"] for owner in metadata.get("ownerReferences", ()) if owner.get("controller")]
-    labels = metadata.get("labels", {})
-    return _Identity(labels.get(wire.NAME_LABEL, ""), metadata.get("uid", ""), "".join(owners[:1]))
+    metadata = msgspec.json.decode(packed, type=_Named).metadata
+    owner = next((one.uid for one in metadata.owners or () if one.controller), "")
+    return _Identity((metadata.labels or {}).get(wire.NAME_LABEL, ""), metadata.uid, owner)
 
 
 def _reference(resource: Resource, name: str, *, namespace: str = "", uid: str = "") -> ObjectReference:

@@ -11,6 +11,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -188,7 +189,7 @@ class StateCollector(Collector):
         tenants: the cached tenants.
         data_stores: the cached DataStores.
         secrets: the tenants' cached Secrets.
-        deployments: the tenants' cached Deployments.
+        deployments: the tenants' cached Deployments, as JSON.
         boot: who starts and who waits.
         plugins: what is installed.
         orphans: what tenants that are gone left at stores.
@@ -202,7 +203,7 @@ class StateCollector(Collector):
         tenants: Mapping[tuple[str, str], TenantControlPlane],
         data_stores: Mapping[tuple[str, str], DataStore],
         secrets: Mapping[tuple[str, str], SecretFacts],
-        deployments: Mapping[tuple[str, str], Mapping[str, object]],
+        deployments: Mapping[tuple[str, str], bytes],
         boot: BootQueue,
         plugins: Plugins,
         orphans: OrphanFinder,
@@ -352,10 +353,17 @@ class StateCollector(Collector):
         )
         counts: dict[str, int] = {}
         for deployment in self._seen_deployments:
-            metadata = deployment["metadata"]
-            annotations = metadata.get("annotations") or {} if isinstance(metadata, dict) else {}
+            annotations = msgspec.json.decode(deployment, type=_Annotated).metadata.annotations or {}
             revision = annotations.get(wire.RENDERER_ANNOTATION, "unknown")
             counts[revision] = counts.get(revision, 0) + 1
         for revision, count in counts.items():
             family.add_metric([revision], count)
         return family
+
+
+class _Metadata(msgspec.Struct):
+    annotations: dict[str, str] | None = None
+
+
+class _Annotated(msgspec.Struct):
+    metadata: _Metadata

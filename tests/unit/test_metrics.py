@@ -64,7 +64,7 @@ def caches() -> dict[str, Any]:
         {"metadata": {"name": "fast"}, "spec": {"driver": "paper", "endpoints": ["h:1"]}, "status": {"ready": True}},
         DataStore,
     )
-    deployment = {"metadata": {"annotations": {"kamaji.clastix.io/renderer": "7"}}}
+    deployment = b'{"metadata": {"annotations": {"kamaji.clastix.io/renderer": "7"}}}'
     return {
         "tenants": {
             ("team-a", "ready"): tenant("ready", "Ready"),
