@@ -158,11 +158,13 @@ def _give_memory_back() -> None:
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):  # another libc
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_MMAP_THRESHOLD, _LARGE)
+        libc.mallopt(_ARENA_MAX, 1)  # the few threads need none of their own
 
 
-_MMAP_THRESHOLD = -3
-"""`M_MMAP_THRESHOLD` of malloc.h."""
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
+"""`M_MMAP_THRESHOLD` and `M_ARENA_MAX` of malloc.h."""
 _LARGE = 128 * 1024
 
 

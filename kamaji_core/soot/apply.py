@@ -1,12 +1,13 @@
 """Bringing a tenant's cluster to what is wanted: look, compare by meaning, write only what differs.
 
-One request at a time: with the watches, few enough connections for a thousand tenants. What the server refuses for one
-object is that object's trouble and told of it; a server that cannot be asked ends the look.
+What the server refuses for one object is that object's trouble and told of it; a server that cannot be asked ends the
+look.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import msgspec
 from kamaji_core.api import labels as wire
 from kamaji_core.contracts import AppliedObject, Outcome
 from kamaji_core.kube import ApiError, ConflictError, InvalidError, NotFoundError, NotLeaderError
-from kamaji_core.soot.asking import OURS, is_about_the_object
+from kamaji_core.soot.asking import OURS, is_about_the_object, together
 from kamaji_core.soot.kinds import USUAL, Kinds, UnknownKindError
 from kamaji_core.soot.leftovers import find_leftovers, keep_record
 from kamaji_core.soot.record import RECORD, kind_name, recorded, unusual_kinds
@@ -60,11 +61,13 @@ class Applier:
 
     Args:
         client: of the tenant's cluster.
+        at_once: requests, and with them connections, at a time.
     """
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, *, at_once: int = 1) -> None:
         self._client = client
         self._kinds = Kinds(client)
+        self._together = functools.partial(together, at_once=at_once)
 
     async def look_at_all(self, wanted: Iterable[Wanted], *, settled: frozenset[str]) -> Look:
         """Bring all objects to what is wanted, and remove what add-ons do not want any more.
@@ -102,7 +105,7 @@ class Applier:
 
     async def _list(self, named: Iterable[ObjectKey]) -> tuple[dict[ObjectKey, dict[str, Any]], frozenset[Resource]]:
         """Read what there is of the usual kinds and those of some objects; tells of which kinds that is all."""
-        asked = [await self._listing(one) for one in await self._resources(named)]
+        asked = await self._together(self._listing, await self._resources(named))
         found, listed = {}, set()
         for resource, listing in asked:
             if listing is None:
@@ -145,7 +148,7 @@ class Applier:
             for key, one in live.items()
             if is_stray(one, wanted=(kind_name(key), key.namespace, key.name) in wanted, settled=settled)
         ]
-        left = [reason for key in strays if (reason := await self._remove(key, live[key]))]
+        left = [reason for reason in await self._together(lambda key: self._remove(key, live[key]), strays) if reason]
         return Look(left=tuple(left), writes=len(strays) - len(left))
 
     async def _bring(
@@ -154,8 +157,10 @@ class Applier:
         objects: dict[ObjectKey, AppliedObject] = {}
         writes = 0
         for stage in (True, False):
-            for one in (one for one in wanted if (one.key.kind in _FIRST) is stage):
-                objects[one.key] = done = await self._bring_one(one, live.get(one.key), listed=listed)
+            some = [one for one in wanted if (one.key.kind in _FIRST) is stage]
+            brought = await self._together(lambda one: self._bring_one(one, live.get(one.key), listed=listed), some)
+            for one, done in zip(some, brought, strict=True):
+                objects[one.key] = done
                 writes += done.outcome is Outcome.APPLIED
         return Look(objects=objects, writes=writes)
 

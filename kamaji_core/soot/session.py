@@ -202,7 +202,7 @@ class TenantSession:
             raise _TargetChangedError
         self._poked = False
         self._woken.clear()
-        plan, applier = self._plan(), Applier(target.client)
+        plan, applier = self._plan(), Applier(target.client, at_once=eyes.free)
         async with self._turn(), _limit(LOOK_LIMIT):
             look = await applier.look_at_all(plan.objects, settled=plan.settled)
             await eyes.open(plan.objects)
@@ -317,6 +317,11 @@ class _Eyes:
         self._note = note
         self._open: dict[tuple[str, str], Informer[str]] = {}
         self._left: dict[ObjectKey, str] = {}
+
+    @property
+    def free(self) -> int:
+        """How many connections are left for requests, one at least: few enough in all for a thousand tenants."""
+        return max(MOST_WATCHES - len(self._open), 1)
 
     async def open(self, objects: Iterable[Wanted]) -> None:
         """Watch the kinds that are not watched yet; what would be one kind too many is left to the looks."""
