@@ -54,6 +54,7 @@ from kamaji_core.kube import (
     Unpacked,
     WorkQueue,
     lead,
+    metadata_of,
     pack,
     run_workers,
 )
@@ -207,7 +208,7 @@ class Manager:
             caches=SessionCaches(
                 tenants=self._tenants.store,
                 services=Unpacked(self._services.store),
-                deployments=Unpacked(self._deployments.store),
+                deployments=self._deployments.store,
                 secrets=self._secrets.store,
             ),
             tenancy=self._tenancy,
@@ -508,27 +509,11 @@ class _Identity(NamedTuple):
         return cls(secret.labels.get(wire.NAME_LABEL, ""), secret.uid, secret.owner_uid)
 
 
-class _Owner(msgspec.Struct):
-    uid: str = ""
-    controller: bool = False
-
-
-class _Metadata(msgspec.Struct):
-    uid: str = ""
-    labels: dict[str, str] | None = None
-    owners: tuple[_Owner, ...] | None = msgspec.field(default=None, name="ownerReferences")
-
-
-class _Named(msgspec.Struct):
-    metadata: _Metadata
-
-
 def _identity(packed: bytes | None) -> _Identity | None:
     if packed is None:
         return None
-    metadata = msgspec.json.decode(packed, type=_Named).metadata
-    owner = next((one.uid for one in metadata.owners or () if one.controller), "")
-    return _Identity((metadata.labels or {}).get(wire.NAME_LABEL, ""), metadata.uid, owner)
+    metadata = metadata_of(packed)
+    return _Identity((metadata.labels or {}).get(wire.NAME_LABEL, ""), metadata.uid, metadata.controller)
 
 
 def _reference(resource: Resource, name: str, *, namespace: str = "", uid: str = "") -> ObjectReference:

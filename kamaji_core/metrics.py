@@ -11,7 +11,6 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -19,7 +18,7 @@ from prometheus_client.registry import Collector
 from kamaji_core import __version__
 from kamaji_core.api import labels as wire
 from kamaji_core.api.tenant_status import VersionStatus
-from kamaji_core.kube import Priority
+from kamaji_core.kube import Priority, metadata_of
 from kamaji_core.pki import CertificateError, read_certificate
 
 if TYPE_CHECKING:
@@ -353,17 +352,9 @@ class StateCollector(Collector):
         )
         counts: dict[str, int] = {}
         for deployment in self._seen_deployments:
-            annotations = msgspec.json.decode(deployment, type=_Annotated).metadata.annotations or {}
+            annotations = metadata_of(deployment).annotations or {}
             revision = annotations.get(wire.RENDERER_ANNOTATION, "unknown")
             counts[revision] = counts.get(revision, 0) + 1
         for revision, count in counts.items():
             family.add_metric([revision], count)
         return family
-
-
-class _Metadata(msgspec.Struct):
-    annotations: dict[str, str] | None = None
-
-
-class _Annotated(msgspec.Struct):
-    metadata: _Metadata

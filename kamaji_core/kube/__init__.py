@@ -25,7 +25,7 @@ from kamaji_core.kube.events import EventRecorder, EventType, ObjectReference, i
 from kamaji_core.kube.informer import Informer
 from kamaji_core.kube.leadership import Leadership, LeaderTransport, NotLeaderError
 from kamaji_core.kube.lease import LeaseSettings
-from kamaji_core.kube.packed import Unpacked, pack
+from kamaji_core.kube.packed import Unpacked, metadata_of, pack
 from kamaji_core.kube.queue import QueueObserver, QueueShutDownError, TryAgainError, WorkQueue, run_workers
 from kamaji_core.kube.requests import Request
 from kamaji_core.kube.resources import (
@@ -102,6 +102,7 @@ __all__ = [
     "keep_own_managed_fields",
     "lead",
     "load_config",
+    "metadata_of",
     "pack",
     "run_workers",
 ]

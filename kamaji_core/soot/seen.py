@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from kamaji_core.api import labels as wire
 from kamaji_core.render import assigned_address, endpoint, object_name
 
@@ -21,11 +23,11 @@ DEFAULT_KUBECONFIG = "super-admin.conf"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caches:
-    """The management cluster's objects by namespace and name."""
+    """The management cluster's objects by namespace and name; Deployments as JSON."""
 
     tenants: Mapping[TenantKey, TenantControlPlane]
     services: Mapping[TenantKey, Mapping[str, Any]]
-    deployments: Mapping[TenantKey, Mapping[str, Any]]
+    deployments: Mapping[TenantKey, bytes]
     secrets: Mapping[TenantKey, SecretFacts]
 
 
@@ -99,12 +101,25 @@ def see(key: TenantKey, caches: Caches) -> Seen | None:
     )
 
 
-def _is_up(deployment: Mapping[str, Any] | None) -> bool:
-    """Whether an API server runs and is meant to."""
-    if deployment is None:
+class _Spec(msgspec.Struct):
+    replicas: int = 1
+
+
+class _Status(msgspec.Struct):
+    ready: int = msgspec.field(default=0, name="readyReplicas")
+
+
+class _Deployment(msgspec.Struct):
+    spec: _Spec
+    status: _Status = msgspec.field(default_factory=_Status)
+
+
+def _is_up(packed: bytes | None) -> bool:
+    """Whether an API server runs and is meant to; asked after each pass of each tenant."""
+    if packed is None:
         return False
-    wanted = (deployment.get("spec") or {}).get("replicas", 1)
-    return bool(wanted) and bool((deployment.get("status") or {}).get("readyReplicas"))
+    deployment = msgspec.json.decode(packed, type=_Deployment)
+    return deployment.spec.replicas > 0 and deployment.status.ready > 0
 
 
 def _inside(service: Mapping[str, Any] | None) -> str:
