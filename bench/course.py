@@ -6,6 +6,7 @@ needs is measured too, since it costs nothing more, and so a fleet that never be
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from bench.change import change
@@ -17,7 +18,7 @@ from bench.restart import restart
 from bench.testbed import testbed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from bench.meter import Sample
     from bench.results import Result
@@ -54,6 +55,20 @@ class Records:
         self.samples: list[list[Sample]] = []
 
 
+@contextlib.asynccontextmanager
+async def recorded(options: Options, records: Records, say: Callable[[str], None]) -> AsyncIterator[Testbed]:
+    """Give a testbed whose samples are recorded, and begin a run for what is measured on it.
+
+    Raises:
+        BenchError: when there cannot be one.
+        SandboxError: when the sandbox is not up.
+    """
+    async with testbed(options, say) as bed:
+        records.runs.append([])
+        records.samples.append(bed.meter.samples)
+        yield bed
+
+
 async def measure(command: str, options: Options, runs: int, records: Records, say: Callable[[str], None]) -> None:
     """Make the measurements of a command, each run on a fleet of its own.
 
@@ -71,9 +86,7 @@ async def measure(command: str, options: Options, runs: int, records: Records, s
     for number in range(1, runs + 1):
         if runs > 1:
             say(f"Run {number} of {runs}")
-        async with testbed(options, say) as bed:
-            records.runs.append([])
-            records.samples.append(bed.meter.samples)
+        async with recorded(options, records, say) as bed:
             await _run(course(command), bed, records.runs[-1])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.course import Records
+from bench.course import Records, recorded
 from bench.create import create
 from bench.fleet import Fleet, Shape
 from bench.idle import idle
@@ -17,7 +17,7 @@ from bench.inside.heal import PARTS, Edits
 from bench.inside.heal import heal as measure_heal
 from bench.inside.sessions import sessions as measure_sessions
 from bench.options import FLEET_OPTIONS, limit_for, run_until_terminated, show, tenants_option
-from bench.testbed import Options, testbed
+from bench.testbed import Options
 from sandbox.build import kubernetes_version
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ def sessions(*, minutes: float, runs: int, file: Path | None, **settings: Any) -
     async def run() -> None:
         for number in range(1, runs + 1):
             click.echo(f"Run {number} of {runs}")
-            async with testbed(options, click.echo) as bed:
-                records.runs.append([])
-                records.samples.append(bed.meter.samples)
+            async with recorded(options, records, click.echo) as bed:
                 empty = await idle(bed)
                 created = await create(bed)
                 records.runs[-1].append(created)
@@ -174,9 +172,7 @@ def heal(
     async def run() -> None:
         for number in range(1, runs + 1):
             click.echo(f"Run {number} of {runs}")
-            async with testbed(options, click.echo) as bed:
-                records.runs.append([])
-                records.samples.append(bed.meter.samples)
+            async with recorded(options, records, click.echo) as bed:
                 created = await create(bed)
                 records.runs[-1].append(created)
                 async for result in measure_heal(bed, created, asked):
