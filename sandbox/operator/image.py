@@ -41,7 +41,7 @@ def sources() -> list[Path]:
     """The files that the image is made from, in a fixed order."""
     trees = [path for tree in ("kamaji_core", "plugins") for path in (ROOT / tree).rglob("*") if path.is_file()]
     kept = [path for path in trees if not {"__pycache__", "tests"} & set(path.relative_to(ROOT).parts)]
-    return [*(ROOT / name for name in _SOURCES), *sorted(path for path in kept if ".egg-info" not in str(path))]
+    return [*(ROOT / name for name in _SOURCES), *sorted(kept)]
 
 
 def tag() -> str:
