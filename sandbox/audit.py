@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sandbox.errors import SandboxError
+from sandbox.errors import NotUpError
 from sandbox.places import AUDIT_LOG
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def requests_since(since: datetime | None) -> Counter[Request]:
     """Count the requests of the running sandbox.
 
     Raises:
-        SandboxError: when there is no audit log.
+        NotUpError: when there is no audit log.
     """
     return count_requests(_log(), since)
 
@@ -67,7 +67,7 @@ def refused_since(since: datetime | None) -> Counter[Request]:
     """Count the requests of the running sandbox whose user has not the right to them.
 
     Raises:
-        SandboxError: when there is no audit log.
+        NotUpError: when there is no audit log.
     """
     return count_requests(refused(_log()), since)
 
@@ -106,7 +106,7 @@ def _request(event: dict[str, Any]) -> Request:
 
 def _log() -> Iterator[str]:
     if not AUDIT_LOG.exists():
-        raise SandboxError("the sandbox is not up: run `make sandbox-up`")
+        raise NotUpError
     for log in sorted(AUDIT_LOG.parent.glob("audit*.log")):
         with log.open(encoding="utf-8") as file:
             yield from file

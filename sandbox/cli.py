@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, require_up
 
 
 class _Group(click.Group):
@@ -99,8 +99,7 @@ def kubeconfig(*, path: bool) -> None:
     """Print an administrator's kubeconfig, usable on this machine and inside the sandbox."""
     from sandbox.places import KUBECONFIG  # noqa: PLC0415 - see the module's head
 
-    if not KUBECONFIG.exists():
-        raise SandboxError("the sandbox is not up: run `make sandbox-up`")
+    require_up()
     click.echo(KUBECONFIG if path else KUBECONFIG.read_text(), nl=path)
 
 
@@ -203,6 +202,7 @@ def helm(arguments: tuple[str, ...]) -> None:
     from sandbox.helm import environment  # noqa: PLC0415 - see the module's head
     from sandbox.helm import helm as program  # noqa: PLC0415 - see the module's head
 
+    require_up()
     found = program()
     os.execve(found, [str(found), *arguments], environment())  # noqa: S606 - it is what the user asked for
 

@@ -162,6 +162,8 @@ def _objects(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
 
 
 def _ask_tenant(say: Callable[[str], None]) -> None:
+    # The operator has been inside: the Service's address leads there, and the administrator has rights.
+    _kubectl("wait", f"tcp/{TENANT}", f"--namespace={NAMESPACE}", "--for=condition=Bootstrapped", "--timeout=30s")
     command = (sys.executable, "-m", "kamaji_core", "kubeconfig", f"--namespace={NAMESPACE}", TENANT)
     environment = {**os.environ, "KUBECONFIG": str(places.KUBECONFIG)}
     content = run(command, limit=30, environment=environment)

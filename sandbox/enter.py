@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, require_up
 from sandbox.places import CONFIGURATION, KUBECONFIG, NETWORK, PROGRAMS
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def execute(argv: Sequence[str]) -> NoReturn:
     """
     if os.geteuid() != 0:
         raise SandboxError("entering the sandbox's network needs root: run this as root")
-    if not KUBECONFIG.exists() or not NETWORK.exists():
-        raise SandboxError("the sandbox is not up: run `make sandbox-up`")
+    require_up()
     environment = inside_environment(os.environ)
     program = shutil.which(argv[0], path=environment["PATH"])
     if program is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
+from sandbox import places
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -12,6 +14,23 @@ if TYPE_CHECKING:
 
 class SandboxError(RuntimeError):
     """The sandbox cannot do what was asked; the message is a sentence that says what to do next."""
+
+
+class NotUpError(SandboxError):
+    """There is no sandbox to do it in."""
+
+    def __init__(self) -> None:
+        super().__init__("the sandbox is not up: run `make sandbox-up`")
+
+
+def require_up() -> None:
+    """Make sure that there is a sandbox.
+
+    Raises:
+        NotUpError: when it is not up.
+    """
+    if not places.KUBECONFIG.exists() or not places.NETWORK.exists():
+        raise NotUpError
 
 
 def run(

@@ -15,7 +15,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from kamaji_core.testing.programs import cache_directory
-from sandbox.errors import SandboxError, run
+from sandbox.errors import SandboxError, require_up, run
 from sandbox.places import KUBECONFIG
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ def tell_helm(*arguments: str | Path, limit: float = 180.0) -> str:
     """Run Helm against the management cluster, as its administrator; gives what it prints.
 
     Raises:
-        SandboxError: when it fails.
+        SandboxError: when the sandbox is not up or it fails.
     """
+    require_up()
     return run([helm(), *arguments], limit=limit, environment=environment())
 
 

@@ -10,7 +10,7 @@ from kamaji_core.testing import ProgramMissingError
 from sandbox import namespaces, processes
 from sandbox.api import Api
 from sandbox.debian import container_runtime
-from sandbox.errors import SandboxError
+from sandbox.errors import NotUpError, SandboxError
 from sandbox.material import Material
 from sandbox.places import LOGS, NAME, PKI
 from sandbox.servers import all_servers
@@ -46,7 +46,7 @@ def status() -> list[ServerStatus]:
         SandboxError: when the sandbox is not up at all.
     """
     if not namespaces.exist() or not (PKI / "complete").exists():
-        raise SandboxError("the sandbox is not up: run `make sandbox-up`")
+        raise NotUpError
     material = Material(directory=PKI)
     try:
         servers = list(all_servers(container_runtime(), material).values())

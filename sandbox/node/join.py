@@ -18,7 +18,7 @@ from kamaji_core.testing import HttpReadiness, Server, SocketReadiness, program
 from kamaji_core.testing.server import log_tail
 from sandbox import cgroups, host, processes
 from sandbox.debian import CNI_PLUGINS, container_runtime
-from sandbox.errors import SandboxError, run
+from sandbox.errors import SandboxError, require_up, run
 from sandbox.node import configuration
 from sandbox.node.images import node_images
 from sandbox.node.machine import Machine, find, make, next_machine, take_away
@@ -61,6 +61,7 @@ def add(name: str, *, tenant: str, namespace: str, say: Callable[[str], None]) -
     def told(what: str) -> None:
         say(f"  {what} after {time.monotonic() - started:.1f} s")
 
+    require_up()
     machine = next_machine(name)
     invitation = invite(tenant, namespace)
     host.prepare_for_machines()

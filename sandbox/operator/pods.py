@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from sandbox.errors import require_up
 from sandbox.helm import tell_helm
 from sandbox.operator import image
 from sandbox.places import STORE_NAMESPACE
@@ -37,6 +38,7 @@ def install(say: Callable[[str], None], *values: str) -> str:
     Raises:
         SandboxError: when the image cannot be built or Helm fails.
     """
+    require_up()
     tag = image.bring(say)
     _upgrade(DEFINITIONS)
     return _upgrade(RELEASE, *(f"--set={value}" for value in (f"image.tag={tag}", *values)))

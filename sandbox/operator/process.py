@@ -11,7 +11,7 @@ import time
 from kamaji_core.testing import HttpReadiness, Server
 from kamaji_core.testing.server import log_tail
 from sandbox import cgroups, processes
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, require_up
 from sandbox.places import LOGS, NODE_ADDRESS
 
 HEALTH_PORT = 18081
@@ -43,6 +43,7 @@ def start(*arguments: str) -> None:
     Raises:
         SandboxError: when it does not come to work.
     """
+    require_up()
     server = operator(*arguments)
     stop()
     record = processes.launch(server, cgroups.detect(), enters=False)

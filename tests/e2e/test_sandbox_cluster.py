@@ -17,10 +17,12 @@ import yaml
 
 from kamaji_core.pki import read_kubeconfig
 
+from .conftest import until
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import SandboxCommand
+    from .conftest import SandboxCommand
 
 pytestmark = pytest.mark.root
 
@@ -82,9 +84,15 @@ def test_up_again_changes_nothing(sandbox: SandboxCommand) -> None:
 
 def test_a_pod_resolves_a_service_and_reaches_it(sandbox: SandboxCommand, pod: str) -> None:
     """By its short name, and by its full one through the Service's address, more often than there are pods."""
+
+    def answer(name: str, *, check: bool = True) -> str:
+        fetch = ("exec", pod, "--", "wget", "-q", "-O", "-", f"http://{name}/")
+        return sandbox.kubectl("-n", NAMESPACE, *fetch, check=check)
+
+    # kube-proxy has its rules a moment after the pods are ready; until then the Service refuses.
+    until(lambda: answer("web", check=False) == "hello\n", "the Service to answer", limit=10)
     for name in ("web", f"web.{NAMESPACE}.svc.cluster.local", "web", "web"):
-        answer = sandbox.kubectl("-n", NAMESPACE, "exec", pod, "--", "wget", "-q", "-O", "-", f"http://{name}/")
-        assert answer == "hello\n"
+        assert answer(name) == "hello\n"
 
 
 def test_a_pod_reaches_the_api_and_the_store(sandbox: SandboxCommand, pod: str) -> None:

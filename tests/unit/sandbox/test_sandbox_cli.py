@@ -19,7 +19,7 @@ from sandbox.places import KUBECONFIG, PROGRAMS
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("setup", "programs", "up", "down", "status", "kubeconfig", "exec", "requests")
+COMMANDS = ("setup", "programs", "up", "down", "status", "kubeconfig", "exec", "requests", "operator", "node")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -36,17 +36,29 @@ def test_help_names_every_command() -> None:
     assert all(f"\n  {command} " in output for command in COMMANDS)
 
 
-def test_an_error_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["kubeconfig"],
+        ["helm", "list"],
+        ["operator", "install"],
+        ["operator", "uninstall"],
+        ["operator", "start"],
+        ["node", "add", "shop"],
+    ],
+    ids=" ".join,
+)
+def test_an_error_is_one_sentence(command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No trace, exit code 1, and what to do next."""
     monkeypatch.setattr("sandbox.places.KUBECONFIG", tmp_path / "none")
-    result = CliRunner().invoke(main, ["kubeconfig"])
+    result = CliRunner().invoke(main, command)
     assert result.exit_code == 1
     assert result.output == "Error: the sandbox is not up: run `make sandbox-up`\n"
 
 
 def test_entering_needs_a_sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without one, or without root, nothing is executed."""
-    monkeypatch.setattr(enter, "KUBECONFIG", tmp_path / "none")
+    monkeypatch.setattr("sandbox.places.KUBECONFIG", tmp_path / "none")
     with pytest.raises(SandboxError, match=r"the sandbox is not up|needs root"):
         enter.execute(["true"])
 
