@@ -88,8 +88,8 @@ def make_base(say: Say) -> None:
             _make_base()
 
 
-def bring(say: Say) -> str:
-    """Build the image unless it is there, and have the management cluster's node know it; gives its tag.
+def bring(say: Say) -> None:
+    """Build the image unless it is there, and have the management cluster's node know it.
 
     Args:
         say: takes a line of progress.
@@ -98,10 +98,8 @@ def bring(say: Say) -> str:
         SandboxError: when a step fails.
     """
     ctr = (container_runtime().ctr, f"--address={CONTAINERD_SOCKET}", "--namespace=k8s.io", "images")
-    present = tag()
-    if f"{NAME}:{present}" not in run([*ctr, "list", "--quiet"], limit=_STEP_LIMIT).split():
+    if f"{NAME}:{tag()}" not in run([*ctr, "list", "--quiet"], limit=_STEP_LIMIT).split():
         run([*ctr, "import", build(say)], limit=_STEP_LIMIT)
-    return present
 
 
 def _make_base() -> None:

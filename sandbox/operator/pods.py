@@ -39,9 +39,11 @@ def install(say: Callable[[str], None], *values: str) -> str:
         SandboxError: when the image cannot be built or Helm fails.
     """
     require_up()
-    tag = image.bring(say)
+    settings = [f"--set={value}" for value in (f"image.tag={image.tag()}", *values)]
+    tell_helm("template", RELEASE, CHARTS / RELEASE, *_INTO, *settings)  # a wrong value is told before anything is made
+    image.bring(say)
     _upgrade(DEFINITIONS)
-    return _upgrade(RELEASE, *(f"--set={value}" for value in (f"image.tag={tag}", *values)))
+    return _upgrade(RELEASE, *settings)
 
 
 def uninstall() -> str:
