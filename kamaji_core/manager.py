@@ -87,7 +87,6 @@ FIRST_ORPHANS_SECONDS = 30.0
 """Within what time of the start each store is asked for the first time."""
 
 NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
-USER_AGENT = f"kamaji/{__version__}"
 OWNED = f"{wire.PROJECT_LABEL}={wire.PROJECT}"
 
 
@@ -465,10 +464,10 @@ class Manager:
 async def run_manager(config: ClusterConfig, *, plugins: Plugins, settings: Settings, stop: asyncio.Event) -> None:
     """Run an operator against a cluster until asked to stop."""
     metrics = Metrics()
-    connections = HttpTransport(config, user_agent=USER_AGENT)
+    connections = HttpTransport(config)
     try:
         transport = MeasuredTransport(connections, metrics)
-        async with KubeClient(config, user_agent=USER_AGENT, transport=transport) as client:
+        async with KubeClient(config, transport=transport) as client:
             await Manager(client, plugins=plugins, settings=settings, metrics=metrics).run(stop)
     finally:
         await connections.aclose()

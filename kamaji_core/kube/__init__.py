@@ -22,6 +22,7 @@ from kamaji_core.kube.errors import (
     UnreachableError,
 )
 from kamaji_core.kube.events import EventRecorder, EventType, ObjectReference, is_namespace_going
+from kamaji_core.kube.http2 import Http2Transport
 from kamaji_core.kube.informer import Informer
 from kamaji_core.kube.leadership import Leadership, LeaderTransport, NotLeaderError
 from kamaji_core.kube.lease import LeaseSettings
@@ -68,6 +69,7 @@ __all__ = [
     "EventType",
     "ForbiddenError",
     "GoneError",
+    "Http2Transport",
     "HttpTransport",
     "Informer",
     "InvalidError",

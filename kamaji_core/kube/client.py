@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import msgspec
 
-from kamaji_core import __version__
 from kamaji_core.kube import requests
 from kamaji_core.kube.answers import Listing, WatchEvent, event_of, lines, object_of, page_of
 from kamaji_core.kube.errors import (
@@ -24,7 +23,7 @@ from kamaji_core.kube.errors import (
     error_from_answer,
 )
 from kamaji_core.kube.requests import Propagation, Request
-from kamaji_core.kube.transport import HttpTransport
+from kamaji_core.kube.transport import USER_AGENT, HttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -55,13 +54,15 @@ class KubeClient:
         self,
         config: ClusterConfig,
         *,
-        user_agent: str = f"kamaji/{__version__}",
+        user_agent: str = USER_AGENT,
         timeout: float = 10.0,
         transport: Transport | None = None,
         most_bytes: int | None = None,
     ) -> None:
-        self._connections = HttpTransport(config, user_agent=user_agent)
-        self._transport = transport or self._connections
+        self._connections: HttpTransport | None = None
+        if transport is None:
+            transport = self._connections = HttpTransport(config, user_agent=user_agent)
+        self._transport = transport
         self._config = config
         self._user_agent = user_agent
         self._server = config.server
@@ -91,8 +92,9 @@ class KubeClient:
         )
 
     async def aclose(self) -> None:
-        """Close all connections; requests under way fail."""
-        await self._connections.aclose()
+        """Close all connections of its own; requests under way fail."""
+        if self._connections is not None:
+            await self._connections.aclose()
 
     @overload
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> dict[str, Any]: ...

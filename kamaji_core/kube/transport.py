@@ -18,8 +18,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import aiohttp
 from yarl import URL
 
+from kamaji_core import __version__
 from kamaji_core.kube.errors import ConfigError, UnreachableError
 from kamaji_core.kube.resources import LEASES
+
+USER_AGENT = f"kamaji/{__version__}"
+UNAUTHORIZED = 401
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
@@ -74,12 +78,11 @@ class HttpTransport:
         user_agent: sent with each request; what stands before its slash is our field manager.
     """
 
-    def __init__(self, config: ClusterConfig, *, user_agent: str) -> None:
+    def __init__(self, config: ClusterConfig, *, user_agent: str = USER_AGENT) -> None:
         self._server = config.server.rstrip("/")
         self._server_hostname = config.tls_server_name or None
         self._config = config
-        # Identity: next to the server, compressing costs both sides more than it saves.
-        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
+        self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
         self._turns = asyncio.Semaphore(_REQUESTS)
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -87,26 +90,18 @@ class HttpTransport:
     @contextlib.asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[Answer]:
         """Send a request over a kept or a new connection, when its turn has come."""
-        headers = {**self._headers, "Accept": request.accept}
-        if token := self._config.current_token():
-            headers["Authorization"] = f"Bearer {token}"
-        if request.body is not None:
-            headers["Content-Type"] = request.content_type
-        url = URL(f"{self._server}{request.path}", encoded=True)
-        if request.query:
-            url = url.with_query(list(request.query))
         async with self._turn(request):
             with self.translated(request.what):
                 response = await self._opened().request(
                     request.method,
-                    url,
+                    url_of(self._server, request),
                     data=None if request.body is None else io.BytesIO(request.body),  # sent in pieces, large ones too
-                    headers=headers,
+                    headers=headers_of(self._config, self._user_agent, request),
                     allow_redirects=False,
                     server_hostname=self._server_hostname,
                 )
             try:
-                if response.status == _UNAUTHORIZED:
+                if response.status == UNAUTHORIZED:
                     self._config.forget_token()
                 yield _HttpAnswer(response, self, request.what)
             finally:
@@ -146,7 +141,7 @@ class HttpTransport:
         return self._session
 
     def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
-        made = _watched_socket(address)
+        made = watched_socket(address)
         self._sockets.add(made)
         return made
 
@@ -201,6 +196,25 @@ class _HttpAnswer:
             if not chunk:
                 return
             yield chunk
+
+
+def url_of(server: str, request: Request | None = None) -> URL:
+    """Give the whole address of a request, or of the server."""
+    if request is None:
+        return URL(server)
+    url = URL(f"{server}{request.path}", encoded=True)
+    return url.with_query(list(request.query)) if request.query else url
+
+
+def headers_of(config: ClusterConfig, user_agent: str, request: Request) -> dict[str, str]:
+    """Give the headers of a request, with the present credentials."""
+    # Identity: next to the server, compressing costs both sides more than it saves.
+    headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", "Accept": request.accept}
+    if token := config.current_token():
+        headers["Authorization"] = f"Bearer {token}"
+    if request.body is not None:
+        headers["Content-Type"] = request.content_type
+    return headers
 
 
 async def end_connections(sockets: Collection[socket.socket]) -> None:
@@ -263,7 +277,7 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+def watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     """Make a socket whose dead peer is found within 45 s: 15 s of silence, then probes, 10 s apart."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family=family, type=kind, proto=protocol)
@@ -276,7 +290,6 @@ def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     return made
 
 
-_UNAUTHORIZED = 401
 _REQUESTS = 8
 """So many at once to one server, beside watches; more only make connections, which take memory on both sides."""
 _KEEP_SECONDS = 30.0

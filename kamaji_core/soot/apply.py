@@ -61,7 +61,7 @@ class Applier:
 
     Args:
         client: of the tenant's cluster.
-        at_once: requests, and with them connections, at a time.
+        at_once: requests at a time.
     """
 
     def __init__(self, client: KubeClient, *, at_once: int = 1) -> None:

@@ -40,7 +40,7 @@ from kamaji_core.soot.wanted import ObjectKey, Wanted
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-    from kamaji_core.kube import Key
+    from kamaji_core.kube import Http2Transport, Key
     from kamaji_core.soot.plan import Plan
     from kamaji_core.tenancy import TenantState
 
@@ -56,14 +56,17 @@ CALM_SECONDS = 120.0
 """After so long the next time is the first again."""
 
 TURN_SECONDS = 1.0
-"""That one session can keep others from beginning their look."""
+"""That one session can keep others from connecting or from beginning their look."""
 
 MOST_WATCHES = 4
-"""Watches, and with them connections, of one tenant."""
+"""Of one tenant."""
+
+AT_ONCE = 4
+"""Requests of one look."""
 
 PROBE_SECONDS = 150.0
-"""Without anything to do, after which the server is asked whether it is ready: its watches do not tell. Each time costs
-a connection, and a server that does not answer ends its watches as soon."""
+"""Without anything to do, after which the server is asked whether it is ready: its watches do not tell, but end as soon
+where it does not answer."""
 
 PROBE_LIMIT = 5.0
 LOOK_LIMIT = 60.0
@@ -79,12 +82,12 @@ class Target:
 
     Args:
         client: of the cluster.
-        connections: what carries its requests; whoever gets it closes it.
+        connection: what carries its requests; whoever gets it closes it.
         digest: changes with the address, the authority and the credentials.
     """
 
     client: KubeClient
-    connections: KubeClient
+    connection: Http2Transport
     digest: str
 
 
@@ -100,7 +103,7 @@ class TenantSession:
         digest: tells the present digest of that way.
         plan: tells what the cluster should hold.
         tell: takes what is known of the cluster.
-        turns: bounds how many sessions look at everything at once.
+        turns: bounds how many sessions connect, or look at everything, at once.
         look_seconds: between two looks at everything.
         probe_seconds: without anything to do, after which the server is asked whether it is ready.
         told_after: seconds of failing before it is told.
@@ -150,8 +153,7 @@ class TenantSession:
         """Keep the cluster right until closed or cancelled."""
         while not self._closed:
             try:
-                target = await self._connect()
-                async with target.connections:
+                async with self._reached() as target:
                     await self._follow(target)
             except _TargetChangedError:
                 self._backoff.reset()
@@ -182,8 +184,17 @@ class TenantSession:
         if not self._closed:
             self._take(state)
 
+    @contextlib.asynccontextmanager
+    async def _reached(self) -> AsyncIterator[Target]:
+        """A way into the cluster that goes through, in turn: a thousand at once would wait for each other's TLS."""
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._turn():
+                target = await self._connect()
+                await stack.enter_async_context(contextlib.aclosing(target.connection))
+                await target.client.raw("/readyz", PROBE_LIMIT)
+            yield target
+
     async def _follow(self, target: Target) -> None:
-        await target.client.raw("/readyz", PROBE_LIMIT)
         async with Supervisor() as supervisor:
             eyes = _Eyes(target.client, supervisor, self._note)
             pause = await self._look(target, eyes)
@@ -202,7 +213,7 @@ class TenantSession:
             raise _TargetChangedError
         self._poked = False
         self._woken.clear()
-        plan, applier = self._plan(), Applier(target.client, at_once=eyes.free)
+        plan, applier = self._plan(), Applier(target.client, at_once=AT_ONCE)
         async with self._turn(), _limit(LOOK_LIMIT):
             look = await applier.look_at_all(plan.objects, settled=plan.settled)
             await eyes.open(plan.objects)
@@ -317,11 +328,6 @@ class _Eyes:
         self._note = note
         self._open: dict[tuple[str, str], Informer[str]] = {}
         self._left: dict[ObjectKey, str] = {}
-
-    @property
-    def free(self) -> int:
-        """How many connections are left for requests, one at least: few enough in all for a thousand tenants."""
-        return max(MOST_WATCHES - len(self._open), 1)
 
     async def open(self, objects: Iterable[Wanted]) -> None:
         """Watch the kinds that are not watched yet; what would be one kind too many is left to the looks."""

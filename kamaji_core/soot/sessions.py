@@ -20,6 +20,7 @@ from kamaji_core.kube import (
     SECRETS,
     ClusterConfig,
     ConfigError,
+    Http2Transport,
     KubeClient,
     LeaderTransport,
     config_from_kubeconfig,
@@ -158,9 +159,10 @@ class Sessions:
         seen = self._seen(key)
         secret = await self._client.get(SECRETS, seen.secret.name, seen.secret.namespace)
         config = _config(seen, (secret.get("data") or {}).get(seen.secret_key))
-        connections = KubeClient(config, most_bytes=MOST_BYTES)
-        client = connections.through(lambda transport: LeaderTransport(transport, lambda: self._tenancy.leadership))
-        return Target(client=client, connections=connections, digest=seen.way)
+        connection = Http2Transport(config)
+        transport = LeaderTransport(connection, lambda: self._tenancy.leadership)
+        client = KubeClient(config, transport=transport, most_bytes=MOST_BYTES)
+        return Target(client=client, connection=connection, digest=seen.way)
 
 
 def _as_it_runs(seen: Seen) -> TenantControlPlane:

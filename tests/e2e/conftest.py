@@ -165,6 +165,8 @@ class AsProcess:
 class AsPods:
     """Two pods of the real image, installed by the real Helm, with the chart's own rights."""
 
+    _SELECTED = (f"--namespace={pods.NAMESPACE}", f"--selector=app.kubernetes.io/instance={pods.RELEASE}")
+
     def __init__(self, sandbox: SandboxCommand) -> None:
         self._sandbox = sandbox
         self._began = datetime.now(UTC)
@@ -176,22 +178,27 @@ class AsPods:
             pods.install(print)
             return
         deployment = (f"deployment/{pods.RELEASE}", f"--namespace={pods.NAMESPACE}")
+        before = self._pods()
         self._sandbox.kubectl("rollout", "restart", *deployment)
         self._sandbox.kubectl("rollout", "status", *deployment, f"--timeout={LIMIT}s")
+        # A rollout is done while the pods before it still end: what they said is not what the new ones say.
+        until(lambda: before.isdisjoint(self._pods()), "the pods before them to be gone")
 
     def stop(self) -> None:
         """Uninstall it after its pods, which give the Lease up, and see by the audit log that it lacked no right."""
-        ours = (f"--namespace={pods.NAMESPACE}", f"--selector=app.kubernetes.io/instance={pods.RELEASE}")
-        self._sandbox.kubectl("scale", f"deployment/{pods.RELEASE}", ours[0], "--replicas=0")
-        self._sandbox.kubectl("wait", "pod", *ours, "--for=delete", f"--timeout={LIMIT}s")
+        scale = ("scale", f"deployment/{pods.RELEASE}", f"--namespace={pods.NAMESPACE}", "--replicas=0")
+        self._sandbox.kubectl(*scale)
+        self._sandbox.kubectl("wait", "pod", *self._SELECTED, "--for=delete", f"--timeout={LIMIT}s")
         refused = [request for request in audit.refused_since(self._began) if request.user == pods.ACCOUNT]
         pods.uninstall()
         assert refused == []
 
     def log(self) -> str:
-        """What its pods said."""
-        selected = f"--selector=app.kubernetes.io/instance={pods.RELEASE}"
-        return self._sandbox.kubectl("logs", f"--namespace={pods.NAMESPACE}", selected, "--tail=-1")
+        """What its pods said since their start."""
+        return self._sandbox.kubectl("logs", *self._SELECTED, "--tail=-1")
+
+    def _pods(self) -> set[str]:
+        return set(self._sandbox.kubectl("get", "pods", *self._SELECTED, "--output=name").split())
 
 
 WAYS: dict[str, Callable[[SandboxCommand], Operator]] = {"process": AsProcess, "pods": AsPods}

@@ -20,6 +20,8 @@ from kamaji_core.kube import (
     LEASES,
     NAMESPACES,
     ClusterConfig,
+    Http2Transport,
+    HttpTransport,
     Informer,
     Key,
     KubeClient,
@@ -49,6 +51,21 @@ async def client(config: ClusterConfig) -> AsyncIterator[KubeClient]:
         yield client
 
 
+WAYS: dict[str, type[HttpTransport | Http2Transport]] = {"http1": HttpTransport, "http2": Http2Transport}
+
+
+@pytest.fixture(params=WAYS)
+def connect(request: pytest.FixtureRequest) -> Callable[..., contextlib.AbstractAsyncContextManager[KubeClient]]:
+    """Make a client as `KubeClient` does, once over each transport."""
+
+    @contextlib.asynccontextmanager
+    async def connected(config: ClusterConfig, **settings: Any) -> AsyncIterator[KubeClient]:
+        async with contextlib.aclosing(WAYS[request.param](config)) as transport:
+            yield KubeClient(config, transport=transport, **settings)
+
+    return connected
+
+
 @pytest.fixture
 async def namespace(client: KubeClient) -> str:
     """A new namespace; without controllers nothing would empty a deleted one, so it stays."""
@@ -68,6 +85,63 @@ def value_of(raw: msgspec.Raw) -> str:
     """What is kept of a ConfigMap."""
     value: str = msgspec.json.decode(raw)["data"]["v"]
     return value
+
+
+class Cutter:
+    """A relay in front of a server that counts connections, which can be cut.
+
+    Args:
+        server: the API server.
+    """
+
+    def __init__(self, server: ApiServer) -> None:
+        self._server = server
+        self._target = int(server.url.rpartition(":")[2])
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.connections = 0
+
+    async def __aenter__(self) -> Self:
+        """Listen."""
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        return self
+
+    @property
+    def config(self) -> ClusterConfig:
+        """How to reach the server through it, as the administrator."""
+        port = self._listener.sockets[0].getsockname()[1]
+        content = self._server.kubeconfig.replace(f":{self._target}".encode(), f":{port}".encode())
+        return config_from_kubeconfig(content)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Cut everything and stop."""
+        self._listener.close()
+        self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listener.wait_closed()
+
+    def cut(self) -> None:
+        """Reset every connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        for end in (writer, far_writer):
+            self._writers.add(end)
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.ensure_future(self._relay(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _relay(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := await source.read(65536):
+                sink.write(chunk)
+                await sink.drain()
+        sink.transport.abort()
+        self._writers.discard(sink)
 
 
 class Followed:

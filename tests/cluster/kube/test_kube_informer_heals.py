@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -20,6 +20,7 @@ from kamaji_core.kube import (
     run_workers,
 )
 from kamaji_core.testing import ApiServer
+from tests.cluster.kube.conftest import Cutter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -187,69 +188,15 @@ async def test_a_restart_is_survived() -> None:
             await follower.until(lambda: "comes" not in follower.known)
 
 
-class Cutter:
-    """A relay in front of a server whose connections can be cut.
-
-    Args:
-        port: of the server on the loopback address.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
-        self.connections = 0
-
-    async def __aenter__(self) -> Self:
-        """Listen."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Cut everything and stop."""
-        self._server.close()
-        self.cut()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    def cut(self) -> None:
-        """Reset every connection."""
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        for end in (writer, far_writer):
-            self._writers.add(end)
-        for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.ensure_future(self._relay(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _relay(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while chunk := await source.read(65536):
-                sink.write(chunk)
-                await sink.drain()
-        sink.transport.abort()
-        self._writers.discard(sink)
-
-
 async def test_cut_connections_are_survived(api_server: ApiServer, client: KubeClient, namespace: str) -> None:
     """With every connection reset again and again, each change is known within seconds and reported once."""
-    port = int(api_server.url.rpartition(":")[2])
-    async with Cutter(port) as cutter:
-        content = api_server.kubeconfig.replace(f":{port}".encode(), f":{cutter.port}".encode())
-        async with KubeClient(config_from_kubeconfig(content)) as cut_client:
-            async with following(cut_client, namespace) as follower:
-                for number in range(5):
-                    cutter.cut()
-                    await client.apply(CONFIG_MAPS, config_map(namespace, "a", str(number)))
-                    await follower.until(lambda n=number: follower.known == {"a": str(n)})
-            assert cutter.connections > 5
+    async with Cutter(api_server) as cutter, KubeClient(cutter.config) as cut_client:
+        async with following(cut_client, namespace) as follower:
+            for number in range(5):
+                cutter.cut()
+                await client.apply(CONFIG_MAPS, config_map(namespace, "a", str(number)))
+                await follower.until(lambda n=number: follower.known == {"a": str(n)})
+        assert cutter.connections > 5
     assert [after for _, _, after in follower.changes] == ["0", "1", "2", "3", "4"]
 
 

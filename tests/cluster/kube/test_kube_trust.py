@@ -8,6 +8,7 @@ import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,18 +19,18 @@ from kamaji_core.testing import free_port
 pytestmark = pytest.mark.real
 
 
-async def test_another_authority_is_not_trusted(config: ClusterConfig) -> None:
+async def test_another_authority_is_not_trusted(config: ClusterConfig, connect: Any) -> None:
     """A server whose certificate is another CA's is not talked to; the sentence says TLS."""
     other = issue_ca(common_name="other", now=datetime.now(UTC), lifetime=timedelta(days=1)).certificate
-    async with KubeClient(dataclasses.replace(config, ca=other)) as client:
+    async with connect(dataclasses.replace(config, ca=other)) as client:
         with pytest.raises(UnreachableError, match=r"TLS with https://.* failed"):
             await client.list(NAMESPACES)
 
 
-async def test_another_name_is_not_trusted_but_can_be_given(config: ClusterConfig) -> None:
+async def test_another_name_is_not_trusted_but_can_be_given(config: ClusterConfig, connect: Any) -> None:
     """The certificate must be for the host, or for the name that the kubeconfig gives instead."""
     for name, trusted in (("localhost", True), ("elsewhere.example", False)):
-        async with KubeClient(dataclasses.replace(config, tls_server_name=name)) as client:
+        async with connect(dataclasses.replace(config, tls_server_name=name)) as client:
             if trusted:
                 await client.list(NAMESPACES)
             else:
@@ -37,31 +38,33 @@ async def test_another_name_is_not_trusted_but_can_be_given(config: ClusterConfi
                     await client.list(NAMESPACES)
 
 
-async def test_insecure_is_what_it_says(config: ClusterConfig) -> None:
+async def test_insecure_is_what_it_says(config: ClusterConfig, connect: Any) -> None:
     """Without verification any certificate will do, for those who ask for it."""
-    async with KubeClient(dataclasses.replace(config, ca=b"", insecure=True)) as client:
+    async with connect(dataclasses.replace(config, ca=b"", insecure=True)) as client:
         await client.list(NAMESPACES)
 
 
 @pytest.mark.parametrize("broken", ["ca", "client_certificate", "client_key"])
-async def test_unusable_material_is_a_configuration_error(config: ClusterConfig, broken: str) -> None:
+async def test_unusable_material_is_a_configuration_error(config: ClusterConfig, connect: Any, broken: str) -> None:
     """Rubbish in place of a certificate or key is said so, without quoting it."""
-    async with KubeClient(dataclasses.replace(config, **{broken: b"rubbish"})) as client:
+    async with connect(dataclasses.replace(config, **{broken: b"rubbish"})) as client:
         with pytest.raises(ConfigError, match="replace") as caught:
             await client.list(NAMESPACES)
     assert "rubbish" not in str(caught.value)
 
 
-async def test_a_key_reaches_no_file(config: ClusterConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_key_reaches_no_file(
+    config: ClusterConfig, connect: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Client certificate and key go to the TLS library through anonymous memory, which is closed afterwards."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    async with KubeClient(config) as client:
+    async with connect(config) as client:
         await client.list(NAMESPACES)
         assert not [name for name in _open_files() if "client-certificate" in name]
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - pathlib's twin may not be called in a coroutine
 
 
-async def test_a_port_that_speaks_no_tls() -> None:
+async def test_a_port_that_speaks_no_tls(connect: Any) -> None:
     """Something else that listens there is no API server, and is left at once."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -74,18 +77,18 @@ async def test_a_port_that_speaks_no_tls() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        async with KubeClient(ClusterConfig(server=f"https://127.0.0.1:{port}", insecure=True), timeout=5) as client:
+        async with connect(ClusterConfig(server=f"https://127.0.0.1:{port}", insecure=True), timeout=5) as client:
             with pytest.raises(UnreachableError):
                 await client.list(NAMESPACES)
         thread.join()
 
 
-async def test_a_name_that_is_unknown_and_a_port_that_is_closed() -> None:
+async def test_a_name_that_is_unknown_and_a_port_that_is_closed(connect: Any) -> None:
     """The two commonest mistakes in an address each have their words."""
-    async with KubeClient(ClusterConfig(server="https://nowhere.invalid:6443")) as client:
+    async with connect(ClusterConfig(server="https://nowhere.invalid:6443")) as client:
         with pytest.raises(UnreachableError, match=r"the host name in https://nowhere\.invalid:6443 is not known"):
             await client.list(NAMESPACES)
-    async with KubeClient(ClusterConfig(server=f"https://127.0.0.1:{free_port()}")) as client:
+    async with connect(ClusterConfig(server=f"https://127.0.0.1:{free_port()}")) as client:
         with pytest.raises(UnreachableError, match=r"no connection to .*: .*refused"):
             await client.list(NAMESPACES)
 

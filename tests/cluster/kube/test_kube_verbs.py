@@ -27,9 +27,18 @@ from kamaji_core.kube import (
 from kamaji_core.kube.config import ClusterConfig
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from kamaji_core.testing import ApiServer
 
 pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+async def client(config: ClusterConfig, connect: Any) -> AsyncIterator[KubeClient]:
+    """An administrator's client, over each transport."""
+    async with connect(config) as client:
+        yield client
 
 
 def config_map(namespace: str, name: str = "a", **data: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -12,7 +12,19 @@ import pytest
 from kamaji_core.kube import CONFIG_MAPS, GoneError, KubeClient, UnreachableError, config_from_kubeconfig
 from kamaji_core.testing import ApiServer
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kamaji_core.kube import ClusterConfig
+
 pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+async def client(config: ClusterConfig, connect: Any) -> AsyncIterator[KubeClient]:
+    """An administrator's client, over each transport."""
+    async with connect(config) as client:
+        yield client
 
 
 def config_map(namespace: str, name: str = "a", **data: str) -> dict[str, Any]:
@@ -70,9 +82,9 @@ async def test_a_large_object_is_one_event(client: KubeClient, namespace: str) -
     assert len(msgspec.json.decode(event.object)["data"]["k"]) == 1_000_000
 
 
-async def test_a_version_that_is_not_kept() -> None:
+async def test_a_version_that_is_not_kept(connect: Any) -> None:
     """A restarted server knows nothing from before its start: a version from then is gone."""
-    async with ApiServer() as server, KubeClient(config_from_kubeconfig(server.kubeconfig)) as client:
+    async with ApiServer() as server, connect(config_from_kubeconfig(server.kubeconfig)) as client:
         start = (await client.list(CONFIG_MAPS)).resource_version
         await client.create(CONFIG_MAPS, config_map("default"))
         await client.delete(CONFIG_MAPS, "a", "default")
@@ -101,9 +113,9 @@ async def test_waiting_is_cancelled_at_once(client: KubeClient, namespace: str) 
             await task
 
 
-async def test_a_stopped_server_is_unreachable() -> None:
+async def test_a_stopped_server_is_unreachable(connect: Any) -> None:
     """A server that ends takes its watches with it, and refuses what comes after, in a sentence that names it."""
-    async with ApiServer() as server, KubeClient(config_from_kubeconfig(server.kubeconfig)) as client:
+    async with ApiServer() as server, connect(config_from_kubeconfig(server.kubeconfig)) as client:
         start = (await client.list(CONFIG_MAPS)).resource_version
         watch = client.watch(CONFIG_MAPS, resource_version=start)
         waiting = asyncio.ensure_future(anext(watch, None))
@@ -117,9 +129,9 @@ async def test_a_stopped_server_is_unreachable() -> None:
         await watch.aclose()
 
 
-async def test_a_paused_server_is_a_time_out() -> None:
+async def test_a_paused_server_is_a_time_out(connect: Any) -> None:
     """A server that hangs while its connections stay open is unreachable after the limit, and recovers."""
-    async with ApiServer() as server, KubeClient(config_from_kubeconfig(server.kubeconfig), timeout=1) as client:
+    async with ApiServer() as server, connect(config_from_kubeconfig(server.kubeconfig), timeout=1) as client:
         start = (await client.list(CONFIG_MAPS)).resource_version
         server.process.pause()
         try:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
-from kamaji_core.kube import ClusterConfig, KubeClient, Request, Transport, config_from_kubeconfig
+from kamaji_core.kube import ClusterConfig, Http2Transport, KubeClient, Request, Transport, config_from_kubeconfig
 from kamaji_core.plugins import load_plugins
 from kamaji_core.render import tenant_view
 from kamaji_core.soot.plan import Plan, plan
@@ -112,13 +112,10 @@ class Course:
         return plan(tenant, view, endpoint="10.0.0.1:6443", ca_cert=b"PEM", addons=addons)
 
     async def _connect(self) -> Target:
-        connections = KubeClient(self.config, most_bytes=MOST_BYTES)
-        client = connections.through(self._counted)
-        return Target(client=client, connections=connections, digest=self.way)
-
-    def _counted(self, transport: Transport) -> CountingTransport:
-        self.transports.append(CountingTransport(transport))
-        return self.transports[-1]
+        connection = Http2Transport(self.config, user_agent="kamaji/test")
+        self.transports.append(CountingTransport(connection))
+        client = KubeClient(self.config, transport=self.transports[-1], most_bytes=MOST_BYTES)
+        return Target(client=client, connection=connection, digest=self.way)
 
 
 @pytest.fixture(scope="session")
