@@ -91,8 +91,8 @@ class Target:
     digest: str
 
 
-class _TargetChangedError(Exception):
-    """Address or credentials are others now."""
+class _AnewError(Exception):
+    """Address, credentials or what is to be watched are others now."""
 
 
 class TenantSession:
@@ -155,7 +155,7 @@ class TenantSession:
             try:
                 async with self._reached() as target:
                     await self._follow(target)
-            except _TargetChangedError:
+            except _AnewError:
                 self._backoff.reset()
             except (ApiError, ConfigError, NotLeaderError) as error:
                 await self._fail(str(error))
@@ -210,7 +210,7 @@ class TenantSession:
     async def _look(self, target: Target, eyes: _Eyes) -> float:
         """Bring everything to what is wanted; gives the seconds until the next time."""
         if self._digest() != target.digest:
-            raise _TargetChangedError
+            raise _AnewError
         self._poked = False
         self._woken.clear()
         plan, applier = self._plan(), Applier(target.client, at_once=AT_ONCE)
@@ -224,6 +224,8 @@ class TenantSession:
         self._tell(state_of(plan, look))
         self._backoff.reset()
         self._failing_since = None
+        if not eyes.are_wanted(plan.objects):
+            raise _AnewError
         if look.waiting:
             return self._refusals.next()
         self._refusals.reset()
@@ -351,6 +353,10 @@ class _Eyes:
                     metadata_only=True,
                 )
                 self._supervisor.start(f"watch {resource.api_version} {resource.plural}", informer.run)
+
+    def are_wanted(self, objects: Iterable[Wanted]) -> bool:
+        """Whether all that is watched is to be."""
+        return self._open.keys() <= {(one.key.api_version, one.key.kind) for one in objects if one.object.watch}
 
     def forget(self) -> None:
         """Forget how objects were left: some may not be wanted any more."""
