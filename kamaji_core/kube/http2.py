@@ -124,15 +124,21 @@ class Http2Transport:
 
     async def _connect(self) -> _Connection | HttpTransport:
         url = url_of(self._server)
-        context = ssl_context(self._config)
-        if not isinstance(context, ssl.SSLContext) or url.host is None or url.port is None:
+        if url.scheme != "https" or url.host is None or url.port is None:
             return HttpTransport(self._config, user_agent=self._user_agent)
-        context.set_alpn_protocols([_HTTP2, "http/1.1"])
         loop = asyncio.get_running_loop()
         addresses = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
         connected = await aiohappyeyeballs.start_connection(
             addresses, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, socket_factory=watched_socket
         )
+        try:
+            # After the connection, since a server that starts refuses some: certificates are read for one that listens.
+            context = ssl_context(self._config)
+            if isinstance(context, ssl.SSLContext):
+                context.set_alpn_protocols([_HTTP2, "http/1.1"])
+        except BaseException:
+            connected.close()
+            raise
         try:
             _, connection = await loop.create_connection(
                 _Connection, sock=connected, ssl=context, server_hostname=self._config.tls_server_name or url.host

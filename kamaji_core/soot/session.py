@@ -61,8 +61,9 @@ TURN_SECONDS = 1.0
 MOST_WATCHES = 4
 """Of one tenant."""
 
-AT_ONCE = 4
-"""Requests of one look."""
+AT_ONCE = 32
+"""Requests of one look: about all that a new cluster needs. They share the session's connection, and where processors
+are short a look takes as long as it has rounds."""
 
 PROBE_SECONDS = 150.0
 """Without anything to do, after which the server is asked whether it is ready: its watches do not tell, but end as soon
@@ -129,7 +130,8 @@ class TenantSession:
         self._look_seconds = look_seconds
         self._probe_seconds = probe_seconds
         self._told_after = told_after
-        self._backoff = Backoff(first=0.5, longest=30.0)
+        # A server that starts is known to run a moment before its address leads to it: that refuses once or twice.
+        self._backoff = Backoff(first=0.2, longest=30.0)
         self._refusals = Backoff(first=1.0, longest=300.0)
         self._woken = asyncio.Event()
         self._poked = False
