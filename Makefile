@@ -12,6 +12,7 @@ INSTALLED := $(VENV)/.installed
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kamaji-sandbox
 PACKAGES := $(CACHE)/debian/installed
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+NO_TESTS := 5
 LEFTOVERS := $(VENV) tenant.conf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 .PHONY: help venv programs demo sandbox-up sandbox-down test explore explore-pods lint clean distclean
@@ -33,8 +34,11 @@ sandbox-up: programs ## Bring up a real management cluster on this machine
 sandbox-down: $(INSTALLED) ## Take it down; nothing of it stays but the cache
 	@$(BIN)/python -m sandbox down
 
+# Those that need the whole sandbox come last and one by one: there is one on a machine.
 test: programs ## Run all tests, those with real programs too
-	@KAMAJI_PROGRAMS="$$($(BIN)/python -m sandbox programs --path)" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@export KAMAJI_PROGRAMS="$$($(BIN)/python -m sandbox programs --path)"; \
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not root" $(PYTEST_ARGS) || [ $$? = $(NO_TESTS) ]; \
+	$(BIN)/python -m pytest -m root $(PYTEST_ARGS) || [ $$? = $(NO_TESTS) ]
 
 explore: programs ## Stop the operator after each of its writes, lose each one's answer, and more (ten minutes)
 	@KAMAJI_EXPLORE=1 KAMAJI_PROGRAMS="$$($(BIN)/python -m sandbox programs --path)" \
