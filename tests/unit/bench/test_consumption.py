@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,24 +95,27 @@ def test_the_machine_is_busy_when_it_is_not_idle(tmp_path: Path) -> None:
     assert load.available_bytes == 2**20
 
 
-def test_this_process_is_read_rightly() -> None:
-    """Connections and threads that come are seen in the kernel's own files."""
-    before = consumption(os.getpid())
-    assert before is not None
-    release = threading.Event()
-    thread = threading.Thread(target=release.wait)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread.start()
-        with socket.create_connection(listener.getsockname()) as client, listener.accept()[0]:
-            after = consumption(os.getpid())
-            assert client.fileno() > 0
-    release.set()
-    thread.join()
-    assert after is not None
-    assert after.connections == before.connections + 2
-    assert after.threads == before.threads + 1
-    assert after.cpu_seconds >= before.cpu_seconds
-    assert after.resident_bytes > 2**20
+BUSY = """
+import socket, sys, threading
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+served, _ = listener.accept()
+threading.Thread(target=sys.stdin.read).start()
+print("ready", flush=True)
+"""
+"""A process with both ends of one connection and two threads, until its input ends."""
+
+
+def test_a_process_is_read_rightly() -> None:
+    """Its connections and threads are seen in the kernel's own files."""
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        seen = consumption(process.pid)
+    assert seen is not None
+    assert (seen.connections, seen.threads) == (2, 2)
+    assert seen.cpu_seconds > 0
+    assert seen.resident_bytes > 2**20
 
 
 def test_the_machines_totals_grow() -> None:
