@@ -34,9 +34,19 @@ from kamaji_core.contracts.datastore import (
     Usage,
 )
 from kamaji_core.contracts.hooks import ManagerView, TenantEvent, hookimpl
-from kamaji_core.contracts.parts import ControlPlaneParts, Flag, Mount, RestartOn, Volume
+from kamaji_core.contracts.parts import (
+    Container,
+    ControlPlaneParts,
+    EnvironmentVariable,
+    Flag,
+    HealthCheck,
+    Mount,
+    RestartOn,
+    Volume,
+    VolumeClaim,
+)
 
-API_VERSION = (0, 1)
+API_VERSION = (0, 2)
 """Major and minor of the contract. Until 1.0 a plugin must name the same minor; afterwards the same major."""
 
 __all__ = [
@@ -48,11 +58,14 @@ __all__ = [
     "Capability",
     "Claim",
     "ConfigurationError",
+    "Container",
     "ControlPlaneParts",
     "Credentials",
     "DatastoreDriver",
     "Drift",
+    "EnvironmentVariable",
     "Flag",
+    "HealthCheck",
     "IssuedCertificate",
     "ManagerView",
     "Material",
@@ -73,6 +86,7 @@ __all__ = [
     "UnsupportedError",
     "Usage",
     "Volume",
+    "VolumeClaim",
     "hookimpl",
     "read_config",
 ]

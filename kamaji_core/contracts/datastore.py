@@ -99,15 +99,19 @@ class Credentials:
     """How a tenant logs into its share; persisted in Secrets before the store hears of them.
 
     Args:
-        user: as in the claim.
+        user: that logs in: as in the claim, or a login of the claim's user where a store needs several of them.
         password: where the store wants one.
         files: certificates and keys in PEM, by file name.
+        settings: what the pods need besides and may be secret, such as a connection string; kept in the same Secret as
+            user and password, so that they change together, each under its name. Names that begin with `DB_` are the
+            core's.
         not_after: when the earliest certificate in `files` ends.
     """
 
     user: str
     password: str | None = field(default=None, repr=False)
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     not_after: datetime | None = None
 
 
@@ -156,7 +160,7 @@ class SecretReferences:
 
     Args:
         credentials: holds `Credentials.files`, one key per file.
-        config: holds `DB_SCHEMA`, `DB_USER` and `DB_PASSWORD`.
+        config: holds `DB_SCHEMA`, `DB_USER`, `DB_PASSWORD` and `Credentials.settings`.
     """
 
     credentials: str
@@ -173,6 +177,8 @@ class ProbeKind(enum.StrEnum):
     AUTH = "auth"
     VERSION = "version"
     PERMISSION = "permission"
+    FULL = "full"
+    """It answers and takes nothing more: no space, no quota or no connection is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +308,13 @@ class Session(abc.ABC):
             StoreError: also when the schema or user belongs to another tenant (`retry` is False then).
         """
 
+    async def settle(self, claim: Claim, credentials: Credentials) -> None:  # noqa: B027 - most have nothing to end
+        """End every login of the claim but the one given: all of the tenant's pods run with it now.
+
+        Called after credentials were renewed and the pods that knew the earlier ones are gone; does nothing unless a
+        driver says otherwise.
+        """
+
     @abc.abstractmethod
     async def revoke(self, claim: Claim) -> None:
         """Take the tenant's access away, live connections included; its data stays."""
@@ -365,8 +378,19 @@ class DatastoreDriver(abc.ABC):
         """Tell what is wrong with a DataStore's settings, a sentence each; no I/O."""
 
     @abc.abstractmethod
-    def issue(self, store: StoreView, claim: Claim, *, current: Credentials | None, now: datetime) -> Credentials:
-        """Make a tenant's credentials, or return `current` when it is still good; CPU only, no I/O."""
+    def issue(
+        self, store: StoreView, claim: Claim, *, current: Credentials | None, now: datetime, renew: bool = False
+    ) -> Credentials:
+        """Make a tenant's credentials, or return `current` when it is still good; CPU only, no I/O.
+
+        Args:
+            store: as it is now.
+            claim: of the tenant.
+            current: those that it has.
+            now: the present time, UTC.
+            renew: new ones were asked for. Those in `current` must work until `Session.settle`, since pods run with
+                them until then.
+        """
 
     @abc.abstractmethod
     def open(self, store: StoreView) -> Session:

@@ -54,7 +54,7 @@ class EtcdDriver(DatastoreDriver):
     """A key prefix of a shared etcd per tenant, guarded by a role and a user known by its certificate."""
 
     NAME: ClassVar[str] = "etcd"
-    API_VERSION: ClassVar[tuple[int, int]] = (0, 1)
+    API_VERSION: ClassVar[tuple[int, int]] = (0, 2)
     CONFIG: ClassVar[type[msgspec.Struct] | None] = EtcdConfig
     CAPABILITIES: ClassVar[frozenset[Capability]] = frozenset(
         {
@@ -69,15 +69,19 @@ class EtcdDriver(DatastoreDriver):
         """Tell what is wrong with endpoints, certificates and keys; basic authentication is not looked at."""
         return problems_of(store)
 
-    def issue(self, store: StoreView, claim: Claim, *, current: Credentials | None, now: datetime) -> Credentials:
+    def issue(
+        self, store: StoreView, claim: Claim, *, current: Credentials | None, now: datetime, renew: bool = False
+    ) -> Credentials:
         """Sign a client certificate for the claim's user, or return `current` when it is still good.
+
+        An earlier certificate is not ended by a new one.
 
         Raises:
             StoreError: when the user's name must not get a certificate or the store's authority cannot sign.
         """
         tls = store.tls or TlsMaterial()
         check_names(claim, login=login_of(store))
-        if current is not None and are_good(current, tls, user=claim.user, now=now):
+        if current is not None and not renew and are_good(current, tls, user=claim.user, now=now):
             return current
         return issue_credentials(tls, user=claim.user, now=now)
 

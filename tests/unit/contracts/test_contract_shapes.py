@@ -41,11 +41,14 @@ NAMES = [
     "Capability",
     "Claim",
     "ConfigurationError",
+    "Container",
     "ControlPlaneParts",
     "Credentials",
     "DatastoreDriver",
     "Drift",
+    "EnvironmentVariable",
     "Flag",
+    "HealthCheck",
     "IssuedCertificate",
     "ManagerView",
     "Material",
@@ -66,6 +69,7 @@ NAMES = [
     "UnsupportedError",
     "Usage",
     "Volume",
+    "VolumeClaim",
     "hookimpl",
     "read_config",
 ]
@@ -130,7 +134,7 @@ def test_the_names_are_these() -> None:
 
 def test_the_version_is_a_major_and_a_minor() -> None:
     """Compared whole until 1.0."""
-    assert API_VERSION == (0, 1)
+    assert API_VERSION == (0, 2)
 
 
 @pytest.mark.parametrize("kind", ABSTRACT, ids=lambda kind: kind.__name__)

@@ -56,7 +56,7 @@ class PaperDriver(DatastoreDriver):
         """Everything is fine."""
         return []
 
-    def issue(self, store: Any, claim: Any, *, current: Any, now: Any) -> Credentials:
+    def issue(self, store: Any, claim: Any, *, current: Any, now: Any, renew: bool = False) -> Credentials:
         """A password that stays."""
         return current or Credentials(user=claim.user, password="paper", files={"ca.crt": b"paper"})
 
