@@ -42,6 +42,9 @@ RETRY_INTERVAL_SECONDS = 5.0
 PROBE_LIMIT_SECONDS = 15.0
 """Bound on a driver's probe, above the driver's own."""
 
+_REASONS = {ProbeKind.OK: DataStoreReason.DATA_STORE_IS_VALID, ProbeKind.FULL: DataStoreReason.DATA_STORE_FULL}
+"""Reasons of logins that came through; whatever else a probe came to is a failed login."""
+
 
 class DataStoreController:
     """Keeps every DataStore's session and status right.
@@ -156,18 +159,17 @@ class DataStoreController:
         try:
             session = kept or _opened(driver, view)
             probe = await ask(session.probe(), seconds=PROBE_LIMIT_SECONDS, to="answer a login")
-            ready, sentence = probe.ok, probe.sentence
+            kind, sentence = probe.kind, probe.sentence
         except StoreError as error:
-            ready, sentence = False, str(error)
+            kind, sentence = error.kind, str(error)
         except asyncio.CancelledError:
             if session is not None and session is not kept:
                 await close_session(session, store=name)  # nobody knows of it yet
             raise
-        reason = DataStoreReason.DATA_STORE_IS_VALID if ready else DataStoreReason.LOGIN_FAILED
         return StoreState(
             name=name,
-            ready=ready,
-            reason=reason,
+            ready=kind is ProbeKind.OK,
+            reason=_REASONS.get(kind, DataStoreReason.LOGIN_FAILED),
             sentence=sentence,
             driver=driver,
             view=view,
@@ -230,6 +232,6 @@ def _opened(driver: DatastoreDriver, view: StoreView) -> Session:
         raise StoreError(sentence, kind=ProbeKind.REFUSED) from error
 
 
-def _as_tenants_see(state: StoreState) -> tuple[bool, str, str]:
+def _as_tenants_see(state: StoreState) -> tuple[bool, str, str, str]:
     digest = state.view.content_digest if state.view else ""
-    return state.ready, state.sentence, digest
+    return state.ready, state.reason, state.sentence, digest

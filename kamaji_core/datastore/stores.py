@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from kamaji_core.api.conditions import DataStoreReason
+
 if TYPE_CHECKING:
     from kamaji_core.contracts import DatastoreDriver, Session, StoreView
 
@@ -37,6 +39,11 @@ class StoreState:
     driver: DatastoreDriver | None = None
     view: StoreView | None = None
     session: Session | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it answers and takes nothing more."""
+        return self.reason == DataStoreReason.DATA_STORE_FULL
 
 
 class OpenStores:

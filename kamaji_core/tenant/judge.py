@@ -205,6 +205,9 @@ def _store(facts: Facts) -> list[Problem]:
             f"set spec.dataStore back."
         )
         return [Problem(condition=condition, reason=TenantReason.DATA_STORE_CHANGED, message=message)]
+    if facts.store.is_full:
+        message = f"The DataStore {facts.store_name!r} is full: {facts.store.sentence}"
+        return [Problem(condition=condition, reason=TenantReason.DATA_STORE_FULL, message=message)]
     if not facts.store.ready:
         message = f"The DataStore {facts.store_name!r} is not ready: {facts.store.sentence}"
         return [Problem(condition=condition, reason=TenantReason.DATA_STORE_NOT_READY, message=message)]

@@ -15,6 +15,7 @@ from kamaji_core.api.conditions import TenantCondition, TenantReason, set_condit
 from kamaji_core.api.model import manifest
 from kamaji_core.api.tenant_status import TenantControlPlaneStatus, VersionStatus
 from kamaji_core.certificates import checksum
+from kamaji_core.contracts import ProbeKind, StoreError
 from kamaji_core.render import assigned_address, endpoint, object_name
 from kamaji_core.render.kubeadm import COMPONENT as KUBEADM_CONFIG
 from kamaji_core.tenancy import Verdict
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from kamaji_core.api.conditions import Condition
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
-    from kamaji_core.contracts import StoreError
     from kamaji_core.tenant.act import Failure
     from kamaji_core.tenant.facts import Facts
     from kamaji_core.tenant.judge import Assessment
@@ -225,7 +225,9 @@ def _data_store(outcome: Outcome) -> Verdict:
     refused = [failure.error for failure in outcome.failures if isinstance(failure.change, STORE_CHANGES)]
     error = outcome.store_error or (refused[0] if refused else None)
     if error:
-        return Verdict(TenantReason.DATA_STORE_REFUSED, f"The DataStore {facts.store_name!r}: {error}")
+        full = isinstance(error, StoreError) and error.kind is ProbeKind.FULL
+        reason = TenantReason.DATA_STORE_FULL if full else TenantReason.DATA_STORE_REFUSED
+        return Verdict(reason, f"The DataStore {facts.store_name!r}: {error}")
     if outcome.assessment.ensure_due:
         return Verdict(TenantReason.PENDING, f"The tenant's share of {facts.store_name!r} is not set up yet.")
     message = f"Schema {outcome.assessment.claim.schema!r} in DataStore {facts.store_name!r}."

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from kamaji_core.kube import SECRETS, SERVICES
+from kamaji_core.contracts import Probe, ProbeKind
+from kamaji_core.datastore import controller as controller_module
+from kamaji_core.kube import DEPLOYMENTS, SECRETS, SERVICES
 from kamaji_core.render.secret import encoded
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES
 from kamaji_core.testing import free_port
@@ -155,6 +157,39 @@ async def test_a_changed_secret_is_noticed_at_once(cluster: Any, until: Any) -> 
         await until(lambda: says("True"), "the store to be ready again")
         gets = [request for request in operator.transport.requests if "/secrets/" in request.path]
         assert gets == []
+
+
+async def test_a_full_store_is_told_and_heals(
+    cluster: Any, namespace: str, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a reason of its own there and on its tenants, which run on; with room again all of it is well."""
+    monkeypatch.setattr(controller_module, "PROBE_INTERVAL_SECONDS", 0.3)
+    monkeypatch.setattr(controller_module, "RETRY_INTERVAL_SECONDS", 0.3)
+
+    async def full(_session: EtcdSession) -> Probe:
+        return Probe(kind=ProbeKind.FULL, sentence="No space is left: give it more.")
+
+    async def tenant_says(reason: str) -> bool:
+        return bool((await cluster.condition(namespace, "shop", "DataStoreReady")).get("reason") == reason)
+
+    async with cluster.operator():
+        await create(cluster, "filled")
+        await cluster.create_tenant(namespace, "shop", dataStore="filled")
+        await cluster.play_node(namespace, "shop")
+        await until(lambda: cluster.ready(namespace, "shop"), "the tenant to be Ready")
+        before = await cluster.client.get(DEPLOYMENTS, "shop", namespace)
+        with monkeypatch.context() as filled:
+            filled.setattr(EtcdSession, "probe", full)
+            await until(lambda: tenant_says("DataStoreFull"), "the tenant to tell it")
+            condition = await validation(cluster, "filled")
+            assert (condition["status"], condition["reason"]) == ("False", "DataStoreFull")
+            assert condition["message"] == "No space is left: give it more."
+        await until(lambda: tenant_says("Ready"), "the tenant to be well again")
+        assert (await validation(cluster, "filled"))["status"] == "True"
+        after = await cluster.client.get(DEPLOYMENTS, "shop", namespace)
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+    reasons = [event["reason"] for event in await cluster.events(DATA_STORES, None, "filled")]
+    assert "DataStoreFull" in reasons
 
 
 async def test_a_store_that_is_asked_while_the_operator_stops_keeps_no_connection(
