@@ -13,7 +13,7 @@ import structlog
 
 from bench.course import MEASUREMENTS, Records, measure
 from bench.errors import BenchError
-from bench.fleet import Fleet, Shape
+from bench.fleet import Datastore, Fleet, Shape
 from bench.floor import widths_to_try
 from bench.inside.cli import INSIDE_COMMANDS
 from bench.operator import DEFAULT_COMMAND, DEFAULT_HEALTH, Operator, server
@@ -153,6 +153,7 @@ def options_of(
     *,
     tenants: int,
     shape: str,
+    datastore: str = "etcd",
     operator: str,
     health: str,
     version: str | None,
@@ -163,7 +164,12 @@ def options_of(
 ) -> Options:
     """What a measurement is to do, with defaults filled in."""
     return Options(
-        fleet=Fleet(size=tenants, shape=Shape(shape), version=version or kubernetes_version()),
+        fleet=Fleet(
+            size=tenants,
+            shape=Shape(shape),
+            version=version or kubernetes_version(),
+            datastore=Datastore(datastore),
+        ),
         command=operator,
         health=health,
         widths=widths_to_try(tenants) if width is None else (width,),

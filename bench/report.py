@@ -207,7 +207,7 @@ def _delete(result: DeleteResult) -> Iterator[tuple[str, str]]:
     yield "- pods gone after, s", seconds_text(result.pods_gone_after)
     yield "- delete: operator CPU-s", f"{result.window.operator_cpu_seconds:.2f}"
     yield "- delete: requests / writes", f"{result.window.asked.requests} / {result.window.asked.writes}"
-    yield "- left at the store: keys / users / roles", f"{store.keys} / {store.users} / {store.roles}"
+    yield "- left at the store: keys or databases / users / roles", f"{store.keys} / {store.users} / {store.roles}"
     left = ", ".join(f"{count} {kind}" for kind, count in result.left_objects.items())
     yield "- left in the namespace", left or "nothing"
 
