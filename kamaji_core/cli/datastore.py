@@ -106,6 +106,8 @@ def check(
             load=LoadSettings(seconds=seconds, writers=concurrency, objects=objects, compaction=compaction),
         )
         results = asyncio.run(_check(config, tuple(dict.fromkeys(names)), settings))
+    except asyncio.CancelledError:
+        raise click.Abort from None  # SIGTERM; what was made is removed
     except (ConfigError, ApiError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(as_json(results) if output == "json" else as_table(results))

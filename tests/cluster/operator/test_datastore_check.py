@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +15,11 @@ from kamaji_core.check import check as check_module
 from kamaji_core.check import stand as stand_module
 from kamaji_core.kube import DEPLOYMENTS, KubeClient, config_from_kubeconfig
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES
+from kamaji_core.testing import write_private
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from kamaji_core.testing import ApiServer
 
@@ -117,3 +121,30 @@ async def test_an_interrupted_check_removes_its_tenant(cluster: Any, namespace: 
         with pytest.raises(asyncio.CancelledError):
             await check.task
         assert await check.names() == []
+
+
+@pytest.mark.usefixtures("controller_manager")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "term"])
+async def test_an_interrupted_command_removes_its_tenant(
+    cluster: Any, namespace: str, until: Any, tmp_path: Path, number: signal.Signals
+) -> None:
+    """It ends with a word instead of a traceback."""
+    kubeconfig = write_private(tmp_path / "kubeconfig", cluster.kubeconfig)
+    arguments = ("datastore", "check", "--kubeconfig", str(kubeconfig), "--namespace", namespace, "default")
+    async with cluster.operator() as operator:
+        await until(operator.idle, "the store to be looked at")
+        command = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "kamaji_core", *arguments, stderr=asyncio.subprocess.PIPE
+        )
+
+        async def tenants() -> bool:
+            return bool((await cluster.client.list(TENANT_CONTROL_PLANES, namespace)).items)
+
+        await until(tenants, "the tenant")
+        command.send_signal(number)
+        _, said = await asyncio.wait_for(command.communicate(), 60)
+        assert not await tenants()
+    assert command.returncode == 1
+    assert b"removing the tenant" in said
+    assert said.endswith(b"Aborted!\n")
+    assert b"Traceback" not in said
