@@ -13,6 +13,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kamaji-sandbox
 PACKAGES := $(CACHE)/debian/installed
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 NO_TESTS := 5
+DATASTORE := etcd
 LEFTOVERS := $(VENV) tenant.conf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 
 .PHONY: help venv programs demo sandbox-up sandbox-down test explore explore-pods lint clean distclean
@@ -22,14 +23,14 @@ help: ## Show this list
 
 venv: $(INSTALLED) ## Make the Python environment in .venv
 
-programs: $(INSTALLED) ## Install what is missing and build the real programs once (about 13 minutes, then reused)
+programs: $(INSTALLED) ## Install what is missing and build the real programs once (about 16 minutes, then reused)
 	@$(BIN)/python -m sandbox setup
 
-demo: programs ## Show the life of a tenant on a real cluster
-	@$(BIN)/python -m sandbox.demo
+demo: programs ## Show the life of a tenant on a real cluster; DATASTORE=postgres: of one on PostgreSQL
+	@$(BIN)/python -m sandbox.demo --datastore $(DATASTORE)
 
-sandbox-up: programs ## Bring up a real management cluster on this machine
-	@$(BIN)/python -m sandbox up
+sandbox-up: programs ## Bring up a real management cluster on this machine; DATASTORE=postgres: with PostgreSQL
+	@$(BIN)/python -m sandbox up --datastore $(DATASTORE)
 
 sandbox-down: $(INSTALLED) ## Take it down; nothing of it stays but the cache
 	@$(BIN)/python -m sandbox down
@@ -64,7 +65,7 @@ clean: ## Take the sandbox down and remove what was made in this tree
 		echo "These Debian packages were installed and stay; to remove them: apt-get remove $$(sort -u "$(PACKAGES)" | xargs)"; \
 	fi
 
-distclean: clean ## Remove the cache of programs and images too (the next build takes its 13 minutes again)
+distclean: clean ## Remove the cache of programs and images too (the next build takes its 16 minutes again)
 	@if [ -d "$(CACHE)" ]; then chmod -R u+w "$(CACHE)"; fi
 	rm -rf "$(CACHE)"
 

@@ -6,11 +6,12 @@ away by its silence what it gave before, so its tenants are left as they run unt
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import structlog
 
 from kamaji_core.contracts import ControlPlaneParts
+from kamaji_core.contracts.parts import Component
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,11 +22,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
+class PartsError(ValueError):
+    """What a plugin wants in a tenant's pods cannot be made; the message says why, without an end."""
+
+
 class ExtensionError(Exception):
     """A plugin failed where its answer cannot be done without; the message is a sentence that names it."""
 
     def __init__(self, plugin: str, what: str, error: BaseException) -> None:
-        super().__init__(f"The plugin {plugin!r} failed to {what} ({type(error).__name__}): repair or remove it.")
+        why = str(error) if isinstance(error, PartsError) else type(error).__name__
+        super().__init__(f"The plugin {plugin!r} failed to {what} ({why}): repair or remove it.")
 
 
 class Extensions:
@@ -52,7 +58,7 @@ class Extensions:
         for one in self._plugins:
             try:
                 answers = one.hook.kamaji_render(tenant=tenant, parts=merged(wanted))
-                wanted += tuple(_checked(answer) for answer in answers)
+                wanted += tuple(checked_parts(answer) for answer in answers)
             except Exception as error:
                 raise ExtensionError(one.plugin.name, "say what the tenant's pods need", error) from error
         return wanted[len(parts) :]
@@ -93,13 +99,33 @@ def merged(parts: Sequence[ControlPlaneParts]) -> ControlPlaneParts:
     """All parts as one, in their order."""
     return ControlPlaneParts(
         flags=tuple(flag for one in parts for flag in one.flags),
+        containers=tuple(container for one in parts for container in one.containers),
+        claims=tuple(claim for one in parts for claim in one.claims),
         volumes=tuple(volume for one in parts for volume in one.volumes),
         mounts=tuple(mount for one in parts for mount in one.mounts),
         restart_on=tuple(restart for one in parts for restart in one.restart_on),
     )
 
 
-def _checked(answer: object) -> ControlPlaneParts:
+def checked_parts(answer: object) -> ControlPlaneParts:
+    """Give back what a plugin answered, when a pod can be made of it.
+
+    Raises:
+        PartsError: when it is something else, or names what is not there.
+    """
     if not isinstance(answer, ControlPlaneParts):
-        raise TypeError(f"{type(answer).__name__} instead of ControlPlaneParts")
+        raise PartsError(f"{type(answer).__name__} instead of ControlPlaneParts")
+    containers = {*get_args(Component), *(container.name for container in answer.containers)}
+    volumes = {volume.name for volume in answer.volumes}
+    claims = {claim.suffix for claim in answer.claims}
+    for mount in answer.mounts:
+        if mount.component not in containers:
+            raise PartsError(f"it mounts into the container {mount.component!r}, which is not there")
+        if mount.volume not in volumes:
+            raise PartsError(f"it mounts the volume {mount.volume!r}, which is not there")
+    for volume in answer.volumes:
+        if volume.claim and volume.claim not in claims:
+            raise PartsError(f"its volume {volume.name!r} claims {volume.claim!r}, which is not there")
+        if sum(map(bool, (volume.secret, volume.claim, volume.medium))) > 1:
+            raise PartsError(f"its volume {volume.name!r} has more than one source")
     return answer

@@ -34,6 +34,7 @@ from kamaji_core.kube import (
     CONFIG_MAPS,
     DEPLOYMENTS,
     LEASES,
+    PERSISTENT_VOLUME_CLAIMS,
     SECRETS,
     SERVICES,
     ApiError,
@@ -57,6 +58,7 @@ from kamaji_core.kube import (
     metadata_of,
     pack,
     run_workers,
+    server_minor,
 )
 from kamaji_core.lag import watch_lag
 from kamaji_core.metrics import MeasuredQueue, MeasuredTransport, Metrics, StateCollector
@@ -85,6 +87,9 @@ VANISHED_DELAY_SECONDS = 1.0
 
 FIRST_ORPHANS_SECONDS = 30.0
 """Within what time of the start each store is asked for the first time."""
+
+SIDECAR_MINOR = 29
+"""The first minor of Kubernetes 1 with native sidecars."""
 
 NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
 OWNED = f"{wire.PROJECT_LABEL}={wire.PROJECT}"
@@ -165,6 +170,7 @@ class Manager:
         self._services = self._owned(SERVICES)
         self._deployments = self._owned(DEPLOYMENTS)
         self._config_maps = self._owned(CONFIG_MAPS)
+        self._volume_claims = self._owned(PERSISTENT_VOLUME_CLAIMS)
         self._secrets = SecretInformer[SecretFacts](
             client,
             SECRETS,
@@ -190,6 +196,7 @@ class Manager:
                 services=Unpacked(self._services.store),
                 deployments=Unpacked(self._deployments.store),
                 config_maps=Unpacked(self._config_maps.store),
+                volume_claims=Unpacked(self._volume_claims.store),
                 secrets=self._secrets.store,
                 strays=self._strays,
             ),
@@ -281,6 +288,7 @@ class Manager:
             self._services,
             self._deployments,
             self._config_maps,
+            self._volume_claims,
             self._secrets,
         )
 
@@ -302,6 +310,7 @@ class Manager:
             stack.push_async_callback(self._store_controller.aclose)
             stack.callback(self._boot.aclose)
             stack.push_async_callback(self._sessions.aclose)
+            self._tenant_controller.native_sidecars = await self._knows_sidecars()
             await self._prepare_boots()
             for key in self._tenants.store:
                 self._tenant_queue.add(key, Priority.BACKLOG)
@@ -318,6 +327,15 @@ class Manager:
             self._working.set()
             log.info("working", tenants=len(self._tenants.store), datastores=len(self._data_stores.store))
             await asyncio.Event().wait()
+
+    async def _knows_sidecars(self) -> bool:
+        """Ask for the management cluster's version; one that does not tell is taken for a present one."""
+        try:
+            minor = await server_minor(self._client)
+        except ApiError as error:
+            log.warning("cannot tell the management cluster's version", error=str(error))
+            return True
+        return minor >= SIDECAR_MINOR
 
     async def _prepare_boots(self) -> None:
         """Set how many may start at once, and count those that are starting already."""
@@ -456,6 +474,7 @@ class Manager:
             "Service": self._services,
             "Deployment": self._deployments,
             "ConfigMap": self._config_maps,
+            "PersistentVolumeClaim": self._volume_claims,
             "Secret": self._secrets,
         }
         informers[answer["kind"]].put(dict(answer))

@@ -90,6 +90,7 @@ _STAMPS = {
     f"{_VERSION}.gitMinor": "{minor}",
     f"{_VERSION}.gitTreeState": "clean",
 }
+_KINE = "github.com/k3s-io/kine"
 
 FAMILIES = (
     Family(
@@ -126,12 +127,23 @@ FAMILIES = (
         pinned="github.com/coredns/coredns",
         stamps={},
     ),
+    Family(
+        name="kine",
+        packages={"kine": _KINE},
+        pinned=_KINE,
+        stamps={f"{_KINE}/pkg/version.Version": "{version}"},
+    ),
 )
+
+
+def version_of(name: str) -> str:
+    """The pinned version of a family, such as `v0.17.5` of `kine`."""
+    return next(family.version for family in FAMILIES if family.name == name)
 
 
 def kubernetes_version() -> str:
     """The pinned Kubernetes version, such as `v1.37.1`."""
-    return next(family.version for family in FAMILIES if family.name == "kubernetes")
+    return version_of("kubernetes")
 
 
 def build_programs(say: Say) -> Path:
@@ -150,7 +162,7 @@ def build_programs(say: Say) -> Path:
         if missing:
             go = toolchain(needed_version(*(family.source / "go.mod" for family in FAMILIES)))
             if len(missing) > 1 and not _is_warm():
-                say("The first build downloads and compiles for about 13 minutes on two cores; later runs reuse it.")
+                say("The first build downloads and compiles for about 16 minutes on two cores; later runs reuse it.")
             for family, name in missing:
                 _build(family, name, go, say)
         return link_programs()

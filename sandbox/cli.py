@@ -29,7 +29,8 @@ def main() -> None:
     """A real Kubernetes management cluster on this machine, for trying things out and for tests.
 
     It has one node that runs real pods, an etcd for tenants at https://etcd.kamaji-system.svc:2379 (its credentials are
-    the Secret kamaji-system/etcd-certs), and lives in namespaces and a cgroup of its own. Root is needed.
+    the Secret kamaji-system/etcd-certs) and, if asked for, a PostgreSQL at postgres.kamaji-system.svc:5432 (the Secret
+    kamaji-system/postgres-credentials). It lives in namespaces and a cgroup of its own. Root is needed.
     """
 
 
@@ -60,11 +61,21 @@ def programs(*, path: bool) -> None:
 
 
 @main.command()
-def up() -> None:
-    """Bring the cluster up; when it is up, start again what has died."""
+@click.option(
+    "--datastore",
+    type=click.Choice(["etcd", "postgres"]),
+    default="etcd",
+    show_default=True,
+    help="postgres: have a PostgreSQL for tenants beside the etcd, at postgres.kamaji-system.svc:5432.",
+)
+def up(*, datastore: str) -> None:
+    """Bring the cluster up; when it is up, start again what has died.
+
+    A PostgreSQL that was asked for once stays until the cluster is taken down.
+    """
     from sandbox.up import up as bring_up  # noqa: PLC0415 - see the module's head
 
-    bring_up(click.echo)
+    bring_up(click.echo, with_postgres=datastore == "postgres")
 
 
 @main.command()

@@ -1,19 +1,25 @@
 """What comes from Debian: a few tools as installed packages, containerd and runc as unpacked ones.
 
 Installing the containerd package would start a daemon, or replace the one that this machine works with; so its
-files are taken out of the package into the cache, where nothing else sees them.
+files are taken out of the package into the cache, where nothing else sees them. PostgreSQL's package is installed, but
+told beforehand not to make and start a server of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kamaji_core.testing.programs import cache_directory
 from sandbox.errors import SandboxError, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TOOLS = {
     "iproute2": "/sbin/ip",
@@ -28,6 +34,7 @@ TOOLS = {
     "socat": "/usr/bin/socat",
     "buildah": "/usr/bin/buildah",
     "debootstrap": "/usr/sbin/debootstrap",
+    "postgresql": "/usr/lib/postgresql/*/bin/postgres",
 }
 """Packages to install when the file named beside them is not there."""
 
@@ -35,6 +42,7 @@ UNPACKED = ("containerd", "runc")
 CNI_PLUGINS = Path("/usr/lib/cni")
 
 _APT_LIMIT = 600.0
+_POSTGRES_SETTINGS = Path("/etc/postgresql-common/createcluster.d/kamaji-sandbox.conf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +73,31 @@ def install_tools() -> list[str]:
     """
     missing = missing_tools()
     if missing:
-        _apt("install", "--yes", "--no-install-recommends", *missing)
+        with _no_server_of_debians():
+            _apt("install", "--yes", "--no-install-recommends", *missing)
         # `make clean` names them: what was on the machine before is not ours to name.
         noted = cache_directory() / "debian" / "installed"
         noted.parent.mkdir(parents=True, exist_ok=True)
         with noted.open("a", encoding="utf-8") as file:
             file.writelines(f"{package}\n" for package in missing)
     return missing
+
+
+@contextlib.contextmanager
+def _no_server_of_debians() -> Iterator[None]:
+    """Keep PostgreSQL's package from making a server that starts with the machine; the setting goes afterwards."""
+    made = [path for path in (_POSTGRES_SETTINGS.parent.parent, _POSTGRES_SETTINGS.parent) if not path.exists()]
+    try:
+        _POSTGRES_SETTINGS.parent.mkdir(parents=True, exist_ok=True)
+        _POSTGRES_SETTINGS.write_text("create_main_cluster = false\n")
+        yield
+    except PermissionError as error:
+        raise SandboxError("root is needed to install Debian packages: run this as root") from error
+    finally:
+        with contextlib.suppress(OSError):
+            _POSTGRES_SETTINGS.unlink()
+            for path in reversed(made):
+                path.rmdir()
 
 
 def container_runtime() -> ContainerRuntime:

@@ -1,7 +1,8 @@
 """`make demo`: from nothing to a tenant whose machine runs a pod, with a line for each step and its time.
 
 It does what a user would do, with the tools a user would use: `helm install` of the two charts, `kubectl apply` of
-the two examples, then a look at the conditions. Running it again on a sandbox that is up shows the same.
+two examples, then a look at the conditions. Running it again on a sandbox that is up shows the same, and running it
+for another store shows another tenant beside the first.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
-TENANT = "tenant"
 NAMESPACE = "default"
 TENANT_KUBECONFIG = ROOT / "tenant.conf"
 KUBECTL = Path(sys.executable).parent / "kubectl"
-NODE = f"{TENANT}-1"
 _LIMIT = 180.0
 _POD = {
     "apiVersion": "v1",
@@ -52,19 +52,59 @@ _POD = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What is shown.
+
+    Args:
+        datastore: the kind of store, as `python -m sandbox up --datastore` names it.
+        store: file of the example DataStore.
+        manifest: file of the example tenant on it.
+        tenant: the tenant's name.
+    """
+
+    datastore: str
+    store: str
+    manifest: str
+    tenant: str
+
+    @property
+    def node(self) -> str:
+        """Name of the machine that joins."""
+        return f"{self.tenant}-1"
+
+
+SCENES = {
+    scene.datastore: scene
+    for scene in (
+        Scene(datastore="etcd", store="datastore-etcd.yaml", manifest="tenant.yaml", tenant="tenant"),
+        Scene(
+            datastore="postgres",
+            store="datastore-postgres.yaml",
+            manifest="tenant-postgres.yaml",
+            tenant="tenant-postgres",
+        ),
+    )
+}
+
+
 @click.command()
-def main() -> None:
+@click.option(
+    "--datastore", type=click.Choice(list(SCENES)), default="etcd", show_default=True, help="Where its data lives."
+)
+def main(*, datastore: str) -> None:
     """Show one tenant coming to life on a real management cluster."""
     try:
-        demo(click.echo)
+        demo(SCENES[datastore], click.echo)
     except SandboxError as error:
         raise click.ClickException(str(error)) from error
 
 
-def demo(say: Callable[[str], None]) -> None:
+def demo(scene: Scene, say: Callable[[str], None]) -> None:
     """Run the demo.
 
     Args:
+        scene: what is shown.
         say: takes a line of progress.
 
     Raises:
@@ -72,7 +112,7 @@ def demo(say: Callable[[str], None]) -> None:
     """
     clock = _Clock()
     say("1. A management cluster on this machine")
-    up(say)
+    up(say, with_postgres=scene.datastore == "postgres")
     clock.lap("management cluster")
     say("2. The operator's image, from the Dockerfile")
     image.bring(say)
@@ -83,21 +123,21 @@ def demo(say: Callable[[str], None]) -> None:
     _tell(say, _kubectl("get", "pods", f"--namespace={pods.NAMESPACE}"))
     clock.lap("helm install")
     say("4. A DataStore and a tenant: kubectl apply -f examples/")
-    _tell(say, _kubectl("apply", f"--filename={ROOT}/examples/datastore-etcd.yaml"))
-    _tell(say, _kubectl("apply", f"--filename={ROOT}/examples/tenant.yaml"))
-    _follow(say)
+    _tell(say, _kubectl("apply", f"--filename={ROOT}/examples/{scene.store}"))
+    _tell(say, _kubectl("apply", f"--filename={ROOT}/examples/{scene.manifest}"))
+    _follow(scene, say)
     clock.lap("tenant Ready")
     say("5. The tenant's own API server")
-    _ask_tenant(say)
+    _ask_tenant(scene, say)
     clock.lap("tenant answers")
     say("6. A machine joins the tenant with the real kubeadm, and runs a pod")
-    _join(say)
+    _join(scene, say)
     clock.lap("machine and pod")
     say("")
     for name, seconds in clock.laps:
         say(f"  {name:20} {seconds:6.1f} s")
     say(f"  {'altogether':20} {clock.total:6.1f} s")
-    say(_EPILOGUE)
+    say(_epilogue(scene))
 
 
 class _Clock:
@@ -119,11 +159,11 @@ class _Clock:
         return self._last - self._started
 
 
-def _follow(say: Callable[[str], None]) -> None:
+def _follow(scene: Scene, say: Callable[[str], None]) -> None:
     """Show each condition as it turns, until the tenant is Ready."""
     started = time.monotonic()
     shown: dict[str, tuple[str, str]] = {}
-    for tenant in _watched_tenant():
+    for tenant in _watched(scene.tenant):
         for condition in tenant.get("status", {}).get("conditions", []):
             state = (condition["status"], condition["message"])
             if shown.get(condition["type"]) != state:
@@ -140,9 +180,9 @@ def _follow(say: Callable[[str], None]) -> None:
     )
 
 
-def _watched_tenant() -> Iterator[dict[str, Any]]:
+def _watched(tenant: str) -> Iterator[dict[str, Any]]:
     """The tenant each time it changes, beginning with how it is; ends after the limit."""
-    argv = _argv("get", "tenantcontrolplane", TENANT, f"--namespace={NAMESPACE}", "--watch", "--output=json")
+    argv = _argv("get", "tenantcontrolplane", tenant, f"--namespace={NAMESPACE}", "--watch", "--output=json")
     argv = ("timeout", str(int(_LIMIT)), *argv)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as watch:
         try:
@@ -161,10 +201,10 @@ def _objects(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
             text = ""
 
 
-def _ask_tenant(say: Callable[[str], None]) -> None:
+def _ask_tenant(scene: Scene, say: Callable[[str], None]) -> None:
     # The operator has been inside: the Service's address leads there, and the administrator has rights.
-    _kubectl("wait", f"tcp/{TENANT}", f"--namespace={NAMESPACE}", "--for=condition=Bootstrapped", "--timeout=30s")
-    command = (sys.executable, "-m", "kamaji_core", "kubeconfig", f"--namespace={NAMESPACE}", TENANT)
+    _kubectl("wait", f"tcp/{scene.tenant}", f"--namespace={NAMESPACE}", "--for=condition=Bootstrapped", "--timeout=30s")
+    command = (sys.executable, "-m", "kamaji_core", "kubeconfig", f"--namespace={NAMESPACE}", scene.tenant)
     environment = {**os.environ, "KUBECONFIG": str(places.KUBECONFIG)}
     content = run(command, limit=30, environment=environment)
     TENANT_KUBECONFIG.touch(mode=0o600)
@@ -176,13 +216,13 @@ def _ask_tenant(say: Callable[[str], None]) -> None:
     say(f"  its Kubernetes version: {version['serverVersion']['gitVersion']}")
 
 
-def _join(say: Callable[[str], None]) -> None:
-    _kubectl("wait", f"tcp/{TENANT}", f"--namespace={NAMESPACE}", "--for=condition=AddonsReady", "--timeout=30s")
-    if NODE not in {machine.name for machine in known()}:
-        add(NODE, tenant=TENANT, namespace=NAMESPACE, say=say)
+def _join(scene: Scene, say: Callable[[str], None]) -> None:
+    _kubectl("wait", f"tcp/{scene.tenant}", f"--namespace={NAMESPACE}", "--for=condition=AddonsReady", "--timeout=30s")
+    if scene.node not in {machine.name for machine in known()}:
+        add(scene.node, tenant=scene.tenant, namespace=NAMESPACE, say=say)
     kubectl = (KUBECTL, f"--kubeconfig={TENANT_KUBECONFIG}")
     for what in ("create", "condition=Ready"):  # kubeadm has ended before the kubelet's first word to the API server
-        run([*kubectl, "wait", f"node/{NODE}", f"--for={what}", "--timeout=60s"], limit=70)
+        run([*kubectl, "wait", f"node/{scene.node}", f"--for={what}", "--timeout=60s"], limit=70)
     run([*kubectl, "apply", "--filename=-"], limit=30, sends=json.dumps(_POD))
     run([*kubectl, "wait", "pod/hello", "--for=condition=Ready", "--timeout=60s"], limit=70)
     _tell(say, run([*kubectl, "get", "pods", "--all-namespaces", "--output=wide"], limit=30))
@@ -201,15 +241,17 @@ def _tell(say: Callable[[str], None], output: str) -> None:
         say(f"  {line}")
 
 
-_EPILOGUE = f"""
+def _epilogue(scene: Scene) -> str:
+    return f"""
 The tenant's administrator: kubectl --kubeconfig tenant.conf get nodes,pods --all-namespaces
-Another machine:            .venv/bin/python -m sandbox node add {TENANT}
+Another machine:            .venv/bin/python -m sandbox node add {scene.tenant}
 The management cluster:     export KUBECONFIG={places.KUBECONFIG}
                             kubectl get tenantcontrolplanes,datastores,pods
 kubectl and kamaji:         . .venv/bin/activate
 The operator's log:         kubectl logs --namespace {pods.NAMESPACE} deployment/{pods.RELEASE} --all-pods
-Delete the tenant:          kubectl delete tenantcontrolplane {TENANT}
+Delete the tenant:          kubectl delete tenantcontrolplane {scene.tenant}
 Remove everything:          make clean"""
+
 
 if __name__ == "__main__":
     main()

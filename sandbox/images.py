@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kamaji_core.testing.programs import cache_directory, program
-from sandbox.build import kubernetes_version
+from sandbox.build import kubernetes_version, version_of
 
 _FORMAT = 1
 """Part of every digest: raise it when the layout changes."""
@@ -77,7 +77,7 @@ class Image:
 
 
 def sandbox_images() -> tuple[Image, ...]:
-    """All images of the sandbox: the pause container, a busybox and the components of a control plane."""
+    """All images of the sandbox: the pause container, a busybox, the components of a control plane, kine."""
     version = kubernetes_version()
     busybox = BUSYBOX_PROGRAM.resolve()
     applets = tuple(f"bin/{name}" for name in _APPLETS)
@@ -105,6 +105,21 @@ def sandbox_images() -> tuple[Image, ...]:
             links=applets,
         ),
         *components,
+        kine_image(),
+    )
+
+
+def kine_image() -> Image:
+    """The image of kine under its upstream's name, laid out as there; unlike there, nothing else is in it.
+
+    Raises:
+        ProgramMissingError: when it is not built yet.
+    """
+    return Image(
+        reference=f"docker.io/rancher/kine:{version_of('kine')}",
+        program=program("kine").resolve(),
+        target="bin/kine",
+        entrypoint=("/bin/kine",),
     )
 
 

@@ -1,11 +1,13 @@
 """Keys, certificates and kubeconfigs of the sandbox's own servers, made once for its life.
 
 Authorities as in a real installation: the management cluster's and its front proxy's, its etcd's and the tenants'
-store's. The last one's key is kept, because a datastore driver signs its tenants' certificates with it.
+store's. The last one's key is kept, because a datastore driver signs its tenants' certificates with it. A PostgreSQL of
+the tenants has an authority of its own and one password, whether it is asked for or not.
 """
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,13 +15,25 @@ from typing import TYPE_CHECKING
 from kamaji_core.pki import CertificateRequest, KeyPair, Usage, issue_ca, issue_certificate, kubeconfig
 from kamaji_core.testing import TlsFiles, write_key_pair, write_private
 from kamaji_core.testing.apiserver import write_service_account_keys
-from sandbox.places import API_SERVICE_ADDRESS, API_URL, CLUSTER_DOMAIN, KUBECONFIG, NAME, NODE_ADDRESS, STORE_NAMES
+from sandbox.places import (
+    API_SERVICE_ADDRESS,
+    API_URL,
+    CLUSTER_DOMAIN,
+    KUBECONFIG,
+    NAME,
+    NODE_ADDRESS,
+    POSTGRES_ROLE,
+    POSTGRES_SERVICE,
+    STORE_NAMES,
+    names_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _LIFETIME = timedelta(days=365)
 _COMPLETE = "complete"
+_POSTGRES_PASSWORD = "postgres-password"  # noqa: S105 - the name of a file
 _CLIENT = frozenset({Usage.CLIENT})
 _SERVER = frozenset({Usage.SERVER})
 _BOTH = _CLIENT | _SERVER
@@ -92,6 +106,18 @@ class Material:
             "tls.key": root.key.read_bytes(),
         }
 
+    def postgres_secret(self) -> dict[str, bytes]:
+        """Content of the Secret that a DataStore of the tenants' PostgreSQL refers to."""
+        return {
+            "ca.crt": self.tls("postgres").certificate.read_bytes(),
+            "username": POSTGRES_ROLE.encode(),
+            "password": self.postgres_password().encode(),
+        }
+
+    def postgres_password(self) -> str:
+        """Password of the role that a DataStore logs in as."""
+        return (self.directory / _POSTGRES_PASSWORD).read_text()
+
 
 def ensure(directory: Path) -> Material:
     """The material in this directory; all of it is made anew unless it was finished before."""
@@ -102,6 +128,8 @@ def ensure(directory: Path) -> Material:
         _issue_etcd(directory, now)
         _issue_store(directory, now)
         write_private(directory / _COMPLETE, b"")
+    if not (directory / _POSTGRES_PASSWORD).exists():
+        _issue_postgres(directory, datetime.now(UTC))
     return material
 
 
@@ -133,6 +161,12 @@ def _issue_store(directory: Path, now: datetime) -> None:
     ca = _authority(directory, "store", "etcd-ca", now)
     _leaf(directory, "store-server", _request("etcd", _BOTH, STORE_NAMES), ca, now)
     _leaf(directory, "store-root", _request("root", _CLIENT), ca, now)
+
+
+def _issue_postgres(directory: Path, now: datetime) -> None:
+    ca = _authority(directory, "postgres", "postgres-ca", now)
+    _leaf(directory, "postgres-server", _request("postgres", _SERVER, names_of(POSTGRES_SERVICE)), ca, now)
+    write_private(directory / _POSTGRES_PASSWORD, secrets.token_urlsafe(24).encode())
 
 
 def _authority(directory: Path, name: str, common_name: str, now: datetime) -> KeyPair:

@@ -1,27 +1,75 @@
-"""What the sandbox puts into its management cluster: rights for CoreDNS, and the tenants' store as a Service.
+"""What the sandbox puts into its management cluster: rights for CoreDNS, and the tenants' stores as Services.
 
-The store runs beside the cluster; a Service without a selector gives it the name that a DataStore refers to, and a
-Secret holds what a driver needs to sign its tenants' certificates.
+A store runs beside the cluster; a Service without a selector gives it the name that a DataStore refers to, and a
+Secret holds what a driver needs to log in and to let its tenants in.
 """
 
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.places import NODE_ADDRESS, STORE_NAMESPACE, STORE_PORT, STORE_SECRET, STORE_SERVICE
+from sandbox.places import (
+    NODE_ADDRESS,
+    POSTGRES_PORT,
+    POSTGRES_SECRET,
+    POSTGRES_SERVICE,
+    STORE_NAMESPACE,
+    STORE_PORT,
+    STORE_SECRET,
+    STORE_SERVICE,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from sandbox.material import Material
 
 _RBAC = "rbac.authorization.k8s.io"
 _DNS_ROLE = "system:coredns"
 _CORE = "/api/v1/namespaces"
 
 
-def cluster_objects(store_secret: Mapping[str, bytes]) -> list[tuple[str, dict[str, Any]]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedStore:
+    """A store of tenants as the management cluster knows it.
+
+    Args:
+        service: name of its Service.
+        port: of its Service and of itself.
+        secret: name of the Secret that a DataStore refers to.
+        content: of this Secret.
+    """
+
+    service: str
+    port: int
+    secret: str
+    content: Mapping[str, bytes] = field(repr=False)
+
+
+def stores(material: Material, *, postgres: bool) -> tuple[SharedStore, ...]:
+    """The tenants' stores.
+
+    Args:
+        material: of the sandbox.
+        postgres: whether there is a PostgreSQL beside the etcd.
+    """
+    etcd = SharedStore(service=STORE_SERVICE, port=STORE_PORT, secret=STORE_SECRET, content=material.store_secret())
+    if not postgres:
+        return (etcd,)
+    content = material.postgres_secret()
+    return (
+        etcd,
+        SharedStore(service=POSTGRES_SERVICE, port=POSTGRES_PORT, secret=POSTGRES_SECRET, content=content),
+    )
+
+
+def cluster_objects(stores: Iterable[SharedStore]) -> list[tuple[str, dict[str, Any]]]:
     """Path and manifest of every object, in the order they are applied."""
-    return [*_dns_rights(), *_store(store_secret)]
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": STORE_NAMESPACE}}
+    rooms = [(f"{_CORE}/{STORE_NAMESPACE}", namespace)]
+    return [*_dns_rights(), *rooms, *(one for store in stores for one in _store(store))]
 
 
 def _dns_rights() -> list[tuple[str, dict[str, Any]]]:
@@ -48,22 +96,21 @@ def _dns_rights() -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def _store(secret: Mapping[str, bytes]) -> list[tuple[str, dict[str, Any]]]:
-    port = {"name": "client", "port": STORE_PORT, "protocol": "TCP"}
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": STORE_NAMESPACE}}
+def _store(store: SharedStore) -> list[tuple[str, dict[str, Any]]]:
+    port = {"name": "client", "port": store.port, "protocol": "TCP"}
     service = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": STORE_SERVICE, "namespace": STORE_NAMESPACE},
+        "metadata": {"name": store.service, "namespace": STORE_NAMESPACE},
         "spec": {"ports": [port]},
     }
     endpoints = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": STORE_SERVICE,
+            "name": store.service,
             "namespace": STORE_NAMESPACE,
-            "labels": {"kubernetes.io/service-name": STORE_SERVICE},
+            "labels": {"kubernetes.io/service-name": store.service},
         },
         "addressType": "IPv4",
         "endpoints": [{"addresses": [NODE_ADDRESS], "conditions": {"ready": True}}],
@@ -72,14 +119,13 @@ def _store(secret: Mapping[str, bytes]) -> list[tuple[str, dict[str, Any]]]:
     content = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": STORE_SECRET, "namespace": STORE_NAMESPACE},
-        "data": {name: base64.b64encode(value).decode() for name, value in secret.items()},
+        "metadata": {"name": store.secret, "namespace": STORE_NAMESPACE},
+        "data": {name: base64.b64encode(value).decode() for name, value in store.content.items()},
     }
     inside = f"{_CORE}/{STORE_NAMESPACE}"
     slices = f"/apis/discovery.k8s.io/v1/namespaces/{STORE_NAMESPACE}/endpointslices"
     return [
-        (inside, namespace),
-        (f"{inside}/secrets/{STORE_SECRET}", content),
-        (f"{inside}/services/{STORE_SERVICE}", service),
-        (f"{slices}/{STORE_SERVICE}", endpoints),
+        (f"{inside}/secrets/{store.secret}", content),
+        (f"{inside}/services/{store.service}", service),
+        (f"{slices}/{store.service}", endpoints),
     ]

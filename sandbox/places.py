@@ -48,16 +48,21 @@ STORE_NAMESPACE = "kamaji-system"
 STORE_SERVICE = "etcd"
 STORE_PORT = 2379
 STORE_SECRET = "etcd-certs"  # noqa: S105 - the name of a Secret
-STORE_NAMES = frozenset(
-    {
-        NODE_ADDRESS,
-        "127.0.0.1",
-        "localhost",
-        f"{STORE_SERVICE}.{STORE_NAMESPACE}",
-        f"{STORE_SERVICE}.{STORE_NAMESPACE}.svc",
-        f"{STORE_SERVICE}.{STORE_NAMESPACE}.svc.{CLUSTER_DOMAIN}",
-    },
-)
+POSTGRES_SERVICE = "postgres"
+POSTGRES_PORT = 5432
+POSTGRES_SECRET = "postgres-credentials"  # noqa: S105 - the name of a Secret
+POSTGRES_ROLE = "kamaji"
+"""Whom a DataStore logs in as: no superuser, but one that makes databases and roles."""
+
+
+def names_of(service: str) -> frozenset[str]:
+    """What a store's server certificate must hold: its Service's names, and its addresses."""
+    qualified = f"{service}.{STORE_NAMESPACE}"
+    names = {qualified, f"{qualified}.svc", f"{qualified}.svc.{CLUSTER_DOMAIN}"}
+    return frozenset({NODE_ADDRESS, "127.0.0.1", "localhost", *names})
+
+
+STORE_NAMES = names_of(STORE_SERVICE)
 
 BORROWED_DIRECTORIES = (
     Path("/run/containerd"),  # shims' sockets and runc's state

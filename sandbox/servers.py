@@ -19,6 +19,7 @@ from kamaji_core.testing import (
     kube_scheduler,
     program,
 )
+from sandbox import postgres as postgresql
 from sandbox.configuration import DNS_READY_PORT, KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT
 from sandbox.places import (
     API_PORT,
@@ -42,15 +43,22 @@ if TYPE_CHECKING:
 STORE = "etcd-tenants"
 
 
-def all_servers(runtime: ContainerRuntime, material: Material) -> dict[str, Server]:
+def all_servers(runtime: ContainerRuntime, material: Material, *, postgres: bool = False) -> dict[str, Server]:
     """Every server of the sandbox by name, in the order that a reader expects.
+
+    Args:
+        runtime: where containerd and its companions are.
+        material: of the sandbox.
+        postgres: whether there is a PostgreSQL for tenants.
 
     Raises:
         ProgramMissingError: when a program is not built yet.
+        SandboxError: when PostgreSQL is wanted and not installed.
     """
     servers = (
         _etcd(material),
         _store(material),
+        *((postgresql.server(),) if postgres else ()),
         _api_server(material),
         _controller_manager(material),
         _scheduler(material),

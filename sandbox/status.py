@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from kamaji_core.testing import ProgramMissingError
-from sandbox import namespaces, processes
+from sandbox import namespaces, postgres, processes
 from sandbox.api import Api
 from sandbox.debian import container_runtime
 from sandbox.errors import NotUpError, SandboxError
@@ -49,7 +49,7 @@ def status() -> list[ServerStatus]:
         raise NotUpError
     material = Material(directory=PKI)
     try:
-        servers = list(all_servers(container_runtime(), material).values())
+        servers = list(all_servers(container_runtime(), material, postgres=postgres.is_wanted()).values())
     except ProgramMissingError as error:
         raise SandboxError(str(error)) from error
     with ThreadPoolExecutor(len(servers) + 1) as threads:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from kamaji_core.testing import ProgramMissingError, enable_authentication
 from kamaji_core.testing.server import log_tail
-from sandbox import cgroups, configuration, host, material, namespaces, processes
+from sandbox import cgroups, configuration, host, material, namespaces, postgres, processes
 from sandbox.api import Api
 from sandbox.debian import container_runtime
 from sandbox.errors import SandboxError, run
 from sandbox.exclusive import exclusive
 from sandbox.images import sandbox_images
-from sandbox.objects import cluster_objects
+from sandbox.objects import cluster_objects, stores
 from sandbox.places import CONTAINERD_SOCKET, KUBECONFIG, LOGS, NAME, PKI, STATE
 from sandbox.servers import STORE, all_servers, store_settings
 
@@ -36,11 +36,12 @@ _IMPORT_LIMIT = 120.0
 _UP_LIMIT = 300.0
 
 
-def up(say: Say) -> None:
+def up(say: Say, *, with_postgres: bool = False) -> None:
     """Bring the sandbox up, or heal it; returns when pods can be scheduled.
 
     Args:
         say: takes a line of progress.
+        with_postgres: have a PostgreSQL for tenants too; one that is there stays in any case.
 
     Raises:
         SandboxError: when this machine cannot run it, or a server does not come to serve.
@@ -51,13 +52,13 @@ def up(say: Say) -> None:
         raise SandboxError("; ".join(problems))
     try:
         with exclusive(say):
-            _bring_up(groups, say)
+            _bring_up(groups, say, with_postgres=with_postgres)
     except ProgramMissingError as error:
         raise SandboxError(str(error)) from error
     say(f"The management cluster is up after {time.monotonic() - started:.1f} s; KUBECONFIG={KUBECONFIG}")
 
 
-def _bring_up(groups: cgroups.Cgroups, say: Say) -> None:
+def _bring_up(groups: cgroups.Cgroups, say: Say, *, with_postgres: bool) -> None:
     runtime = container_runtime()
     for change in host.prepare():
         say(change)
@@ -66,6 +67,8 @@ def _bring_up(groups: cgroups.Cgroups, say: Say) -> None:
     cgroups.create(groups)
     present = material.ensure(PKI)
     configuration.write_all(runtime, present)
+    if with_postgres or postgres.is_wanted():
+        postgres.prepare(present)
     cluster = _Cluster(runtime, present, groups, say)
     try:
         asyncio.run(asyncio.wait_for(cluster.start(), _UP_LIMIT))
@@ -90,7 +93,8 @@ class _Cluster:
         self._groups = groups
         self._say = say
         self._started = time.monotonic()
-        self._servers = all_servers(runtime, present)
+        self._has_postgres = postgres.is_wanted()
+        self._servers = all_servers(runtime, present, postgres=self._has_postgres)
         self._done = {name: asyncio.Event() for name in (*self._servers, "objects", "node")}
 
     async def start(self) -> None:
@@ -103,6 +107,8 @@ class _Cluster:
                 group.create_task(self._step(name, "kube-apiserver"))
             for work in (*containers, self._store(), self._objects(), self._step("coredns", "objects"), self._node()):
                 group.create_task(work)
+            if self._has_postgres:
+                group.create_task(self._postgres())
 
     async def _step(self, name: str, *needs: str) -> None:
         for need in needs:
@@ -115,6 +121,10 @@ class _Cluster:
         settings = store_settings(self._material)
         root = self._material.tls("store-root")
         await asyncio.to_thread(enable_authentication, settings.endpoint, root)
+
+    async def _postgres(self) -> None:
+        await self._step(postgres.NAME)
+        await asyncio.to_thread(postgres.set_up_role, self._material)
 
     async def _images(self) -> None:
         images = await asyncio.to_thread(sandbox_images)
@@ -131,7 +141,7 @@ class _Cluster:
     async def _objects(self) -> None:
         await self._done["kube-apiserver"].wait()
         api = Api(self._material.tls("administrator"))
-        for path, manifest in cluster_objects(self._material.store_secret()):
+        for path, manifest in cluster_objects(stores(self._material, postgres=self._has_postgres)):
             await asyncio.to_thread(api.apply, path, manifest)
         self._done["objects"].set()
 

@@ -41,6 +41,9 @@ COMPONENT_DIGEST_PREFIX = "component.kamaji.clastix.io/"
 STORE_DIGEST_ANNOTATION = "storage.kamaji.clastix.io/digest"
 """Ours: the state of the DataStore for which a tenant's store credentials were issued."""
 
+UNSETTLED_ANNOTATION = "storage.kamaji.clastix.io/unsettled"
+"""Ours, on the Secret of a tenant's store login: pods may still run with an earlier login, which the store keeps."""
+
 TENANT_FINALIZER = "finalizer.kamaji.clastix.io"
 """On a TenantControlPlane while it has data in a store."""
 

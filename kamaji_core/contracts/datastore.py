@@ -160,7 +160,8 @@ class SecretReferences:
 
     Args:
         credentials: holds `Credentials.files`, one key per file.
-        config: holds `DB_SCHEMA`, `DB_USER`, `DB_PASSWORD` and `Credentials.settings`.
+        config: holds `DB_SCHEMA`, `DB_USER`, `DB_PASSWORD`, `DB_LOGIN` where it is not the claim's user that logs in,
+            and `Credentials.settings`.
     """
 
     credentials: str

@@ -36,12 +36,14 @@ from kamaji_core.kube.resources import (
     EVENTS,
     LEASES,
     NAMESPACES,
+    PERSISTENT_VOLUME_CLAIMS,
     PODS,
     SECRETS,
     SERVICES,
     Resource,
 )
 from kamaji_core.kube.secret_informer import SecretInformer
+from kamaji_core.kube.server_version import server_minor
 from kamaji_core.kube.store import Key
 from kamaji_core.kube.supervisor import Supervisor
 from kamaji_core.kube.transport import Answer, HttpTransport, Transport
@@ -54,6 +56,7 @@ __all__ = [
     "EVENTS",
     "LEASES",
     "NAMESPACES",
+    "PERSISTENT_VOLUME_CLAIMS",
     "PODS",
     "SECRETS",
     "SERVICES",
@@ -107,4 +110,5 @@ __all__ = [
     "metadata_of",
     "pack",
     "run_workers",
+    "server_minor",
 ]

@@ -10,6 +10,7 @@ from kamaji_core.render.kubeadm import kubeadm_config_map
 from kamaji_core.render.owned import object_name, owned_metadata
 from kamaji_core.render.secret import secret
 from kamaji_core.render.service import service
+from kamaji_core.render.sidecars import volume_claim
 from kamaji_core.render.view import tenant_view
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "secret",
     "service",
     "tenant_view",
+    "volume_claim",
 ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kamaji_core.api.versions import parse_version
+from kamaji_core.render.sidecars import mounts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,6 +28,9 @@ STARTUP_ALLOWANCE_SECONDS = 600
 """How long a component may take to answer for the first time before the kubelet restarts it."""
 
 PROBE_TIMEOUT_SECONDS = 5
+
+SHUTDOWN_DELAY_SECONDS = 3
+"""How long an API server that is to end goes on taking new connections, until nodes' rules lead nobody to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,7 @@ def api_server(tenant: TenantControlPlane, *, address: str) -> ComponentTemplate
         "--service-account-key-file": f"{PKI}/sa.pub",
         "--service-account-signing-key-file": f"{PKI}/sa.key",
         "--service-cluster-ip-range": ",".join(profile.service_networks),
+        "--shutdown-delay-duration": f"{SHUTDOWN_DELAY_SECONDS}s",
         "--tls-cert-file": f"{PKI}/apiserver.crt",
         "--tls-private-key-file": f"{PKI}/apiserver.key",
     }
@@ -159,12 +164,7 @@ def container(
     registry = tenant.spec.control_plane.deployment.registry_settings
     flags = {**template.flags, **_plugin_flags(template.name, parts)}
     mounts = [{"name": volume, "mountPath": path, "readOnly": True} for volume, path in template.mounts.items()]
-    mounts += [
-        {"name": mount.volume, "mountPath": mount.path, "readOnly": mount.read_only}
-        for part in parts
-        for mount in part.mounts
-        if mount.component == template.name
-    ]
+    mounts += mounts_of(template.name, parts)
     version = parse_version(tenant.spec.kubernetes.version)  # users may leave out the v, images may not
     image = f"{registry.registry}/{template.image}:{version}{registry.tag_suffix}"
     return {

@@ -7,7 +7,7 @@ what a driver names); everything else is reloaded from its projected volume, so 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +16,7 @@ from kamaji_core.api import labels as wire
 from kamaji_core.api.versions import parse_version
 from kamaji_core.render.components import api_server, container, controller_manager, scheduler
 from kamaji_core.render.owned import object_name, owned_metadata
+from kamaji_core.render.sidecars import sidecars, volumes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
 
 TERMINATION_GRACE_SECONDS = 30
 
-RENDERER = "1"
+RENDERER = "2"
 """Revision of this renderer: to be raised with every change of what the same inputs become.
 
 A new operator must not roll a fleet because it renders otherwise than the one before: a Deployment of another revision
 is kept as it is until its inputs change or somebody asks.
 """
+
+RENDERER_WITHOUT_SIDECARS = f"{RENDERER}-containers"
+"""The same for a management cluster without native sidecars: that it learns them rolls no tenant either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +47,21 @@ class DeploymentInputs:
         address: the management-side address of the API server.
         secrets: the tenant's Secrets by suffix.
         parts: what the plugins add, in the order of their names.
+        many_replicas: several pods may work on the tenant's store at the same time.
+        native_sidecars: the management cluster knows init containers that go on running.
     """
 
     tenant: TenantControlPlane
     address: str
     secrets: Mapping[str, SecretFacts]
     parts: tuple[ControlPlaneParts, ...]
+    many_replicas: bool = True
+    native_sidecars: bool = True
+
+    @property
+    def renderer(self) -> str:
+        """The revision of what these inputs become here."""
+        return RENDERER if self.native_sidecars else RENDERER_WITHOUT_SIDECARS
 
 
 def inputs_digest(inputs: DeploymentInputs) -> str:
@@ -64,7 +77,8 @@ def inputs_digest(inputs: DeploymentInputs) -> str:
         (profile.advertise_address or inputs.address, profile.port, profile.cluster_domain),
         (profile.service_networks, profile.pod_networks),
         _digests(inputs),
-        inputs.parts,
+        [_written(part) for part in inputs.parts],
+        inputs.many_replicas,
     )
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:32]
 
@@ -74,18 +88,20 @@ def deployment(inputs: DeploymentInputs) -> dict[str, Any]:
     tenant = inputs.tenant
     selector = {wire.NAME_LABEL: tenant.metadata.name}
     templates = (api_server(tenant, address=inputs.address), scheduler(tenant), controller_manager(tenant))
+    containers = [container(tenant, template, inputs.parts) for template in templates]
+    beside = sidecars(inputs.parts, native=inputs.native_sidecars)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": owned_metadata(
             tenant,
             component="deployment",
-            annotations={wire.INPUTS_ANNOTATION: inputs_digest(inputs), wire.RENDERER_ANNOTATION: RENDERER},
+            annotations={wire.INPUTS_ANNOTATION: inputs_digest(inputs), wire.RENDERER_ANNOTATION: inputs.renderer},
         ),
         "spec": {
             "replicas": tenant.spec.control_plane.deployment.replicas,
             "selector": {"matchLabels": selector},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"}},
+            "strategy": _strategy(inputs),
             "template": {
                 "metadata": {
                     "labels": {**selector, wire.PROJECT_LABEL: wire.PROJECT, wire.COMPONENT_LABEL: "deployment"},
@@ -96,12 +112,33 @@ def deployment(inputs: DeploymentInputs) -> dict[str, Any]:
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
                     "terminationGracePeriodSeconds": TERMINATION_GRACE_SECONDS,
-                    "containers": [container(tenant, template, inputs.parts) for template in templates],
+                    **({"initContainers": beside} if beside and inputs.native_sidecars else {}),
+                    "containers": containers if inputs.native_sidecars else [*beside, *containers],
                     "volumes": _volumes(inputs),
                 },
             },
         },
     }
+
+
+def _strategy(inputs: DeploymentInputs) -> dict[str, Any]:
+    if not inputs.many_replicas:
+        return {"type": "Recreate"}
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"}}
+
+
+def _written(value: object) -> Any:
+    """A plugin's part without what it leaves at its default, so that a field that the contract gets rolls nothing."""
+    if is_dataclass(value):
+        set_fields = {field.name: getattr(value, field.name) for field in fields(value)}
+        defaults = {
+            field.name: field.default_factory() if field.default_factory is not MISSING else field.default
+            for field in fields(value)
+        }
+        return {name: _written(one) for name, one in set_fields.items() if one != defaults[name]}
+    if isinstance(value, tuple):
+        return [_written(one) for one in value]
+    return value
 
 
 def _digests(inputs: DeploymentInputs) -> dict[str, str]:
@@ -113,7 +150,8 @@ def _digests(inputs: DeploymentInputs) -> dict[str, str]:
     by_name = {facts.name: facts for facts in secrets.values()}
     for part in inputs.parts:
         for item in part.restart_on:
-            digests[item.name] = by_name[item.secret].digests[item.key]
+            known = by_name.get(item.secret)
+            digests[item.name] = known.digests.get(item.key, "") if known else ""
     return {f"{wire.COMPONENT_DIGEST_PREFIX}{name}": digest[:32] for name, digest in sorted(digests.items())}
 
 
@@ -135,19 +173,13 @@ def _volumes(inputs: DeploymentInputs) -> list[dict[str, Any]]:
         "front-proxy-ca-certificate": ("front-proxy-ca.crt",),
         "sa-certificate": ("sa.key",),
     }
-    volumes = [
+    own = [
         _projected(tenant, "etc-kubernetes-pki", serving),
         _projected(tenant, "controller-manager-pki", signing),
         _component_kubeconfig(tenant, "controller-manager"),
         _component_kubeconfig(tenant, "scheduler"),
     ]
-    for part in inputs.parts:
-        for volume in part.volumes:
-            source: dict[str, Any] = {"secretName": volume.secret}
-            if volume.items:
-                source["items"] = [{"key": key, "path": path} for key, path in volume.items.items()]
-            volumes.append({"name": volume.name, "secret": source})
-    return volumes
+    return [*own, *volumes(tenant, inputs.parts)]
 
 
 def _projected(tenant: TenantControlPlane, name: str, sources: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:

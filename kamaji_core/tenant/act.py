@@ -30,11 +30,13 @@ from kamaji_core.tenant.plan import (
     ReplaceSecret,
     ReserveClaim,
     Scale,
+    SettleStore,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from kamaji_core.contracts import Session
     from kamaji_core.kube import KubeClient
     from kamaji_core.tenant.facts import Facts
 
@@ -120,7 +122,10 @@ class Actor:
                 return await self._tell_store(facts, change)
             if isinstance(change, Remove):
                 return await self._remove(facts, change)
-            answer = await self._write(facts, change)
+            if isinstance(change, SettleStore):
+                answer = await self._settle(facts, change)
+            else:
+                answer = await self._write(facts, change)
         except (ApiError, StoreError) as error:
             return Failure(change=change, error=error)
         self._remember(answer)
@@ -181,11 +186,25 @@ class Actor:
             await self._client.delete(stray.resource, stray.name, namespace, uid=stray.uid)
         return change
 
-    async def _tell_store(self, facts: Facts, change: ReserveClaim | EnsureStore) -> ReserveClaim | EnsureStore:
+    async def _settle(self, facts: Facts, change: SettleStore) -> Mapping[str, Any]:
+        session = self._session(facts)
+        await ask(
+            session.settle(change.claim, change.credentials),
+            seconds=STORE_LIMIT_SECONDS,
+            to="end the tenant's earlier login",
+        )
+        note = {"resourceVersion": change.config.resource_version, "annotations": {wire.UNSETTLED_ANNOTATION: None}}
+        return await self._client.merge_patch(SECRETS, change.config.name, {"metadata": note}, change.config.namespace)
+
+    def _session(self, facts: Facts) -> Session:
         session = facts.store.session if facts.store else None
         if session is None:
             raise StoreError("It is not open yet; trying again.", kind=ProbeKind.REFUSED)
         self._check()
+        return session
+
+    async def _tell_store(self, facts: Facts, change: ReserveClaim | EnsureStore) -> ReserveClaim | EnsureStore:
+        session = self._session(facts)
         if isinstance(change, ReserveClaim):
             call = session.reserve(change.claim)
         else:

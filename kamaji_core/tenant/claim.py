@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from kamaji_core.api import labels as wire
 from kamaji_core.certificates import rotation_requested
 from kamaji_core.certificates.judge import RENEWAL_FRACTION
@@ -69,13 +71,28 @@ def credentials_due(facts: Facts, now: datetime) -> bool:
     config, files = facts.secrets.get(STORE_CONFIG), facts.secrets.get(STORE_CERTIFICATE)
     if config is None or files is None:
         return True
-    if rotation_requested(files):
+    if renewal_requested(facts):
         return True
     view = facts.store.view if facts.store else None
     if view and files.annotations.get(wire.STORE_DIGEST_ANNOTATION) != view.content_digest:
         return True
     renew_at = credentials_renew_at(files)
     return renew_at is not None and renew_at <= now
+
+
+def renewal_requested(facts: Facts) -> bool:
+    """Whether somebody asked for new store credentials, by either of their Secrets.
+
+    While pods may still run with the earlier login, the request waits: a third one would end what they use.
+    """
+    asked = [facts.secrets[name] for name in (STORE_CONFIG, STORE_CERTIFICATE) if name in facts.secrets]
+    return any(rotation_requested(secret) for secret in asked) and not unsettled(facts)
+
+
+def unsettled(facts: Facts) -> bool:
+    """Whether the store keeps an earlier login for pods that may still run with it."""
+    config = facts.secrets.get(STORE_CONFIG)
+    return config is not None and wire.UNSETTLED_ANNOTATION in config.annotations
 
 
 def credentials_renew_at(files: SecretFacts) -> datetime | None:
@@ -98,11 +115,14 @@ def ensure_checksum(facts: Facts, claim: Claim) -> str:
         facts: with the Secret of the store's configuration.
         claim: the tenant's names at the store.
     """
-    content = (
+    content = [
         facts.store_name,
         claim.tenant_uid,
         claim.schema,
         claim.user,
         facts.secrets[STORE_CONFIG].checksum,
-    )
+    ]
+    if facts.store and facts.store.view and facts.store.view.config:
+        # A share may depend on the driver's settings, such as a limit of connections.
+        content.append(msgspec.json.encode(facts.store.view.config, order="deterministic").decode())
     return hashlib.sha256("\0".join(content).encode()).hexdigest()[:32]

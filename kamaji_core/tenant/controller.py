@@ -98,6 +98,8 @@ class TenantController:
         self._say = tell
         self._released = released
         self._now = now
+        self.native_sidecars = True
+        """Whether the management cluster knows init containers that go on running."""
         self._actor = Actor(client, remember=remember, check=tenancy.check)
 
     async def reconcile(self, key: TenantKey) -> float | None:
@@ -124,7 +126,12 @@ class TenantController:
                 # It has not been looked at yet, which is no reason to tell anybody anything: its look wakes us.
                 return None
             facts = gather(
-                tenant, caches=self._caches, store_name=store_name, store=store, inside=self._tenancy.state(key)
+                tenant,
+                caches=self._caches,
+                store_name=store_name,
+                store=store,
+                inside=self._tenancy.state(key),
+                native_sidecars=self.native_sidecars,
             )
             if tenant.metadata.deletion_timestamp:
                 self._boot.release(key)

@@ -6,6 +6,7 @@ answers is folded in, so that the next wave of the same pass knows it without re
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ class Caches:
     services: Mapping[Key, dict[str, Any]]
     deployments: Mapping[Key, dict[str, Any]]
     config_maps: Mapping[Key, dict[str, Any]]
+    volume_claims: Mapping[Key, dict[str, Any]]
     secrets: Mapping[Key, SecretFacts]
     strays: Strays
 
@@ -67,6 +69,8 @@ class Facts:
         service: the live Service.
         deployment: the live Deployment.
         kubeadm_config: the live ConfigMap.
+        volume_claims: looks a live PersistentVolumeClaim up by its namespace and name.
+        native_sidecars: whether the management cluster knows init containers that go on running.
         secrets: by suffix.
         private: content of Secrets of `PRIVATE_SUFFIXES` that were written or read in this pass, by suffix.
         reserved: the store has recorded the tenant as its claim's owner, in this pass.
@@ -81,6 +85,8 @@ class Facts:
     service: dict[str, Any] | None = None
     deployment: dict[str, Any] | None = None
     kubeadm_config: dict[str, Any] | None = None
+    volume_claims: Mapping[Key, dict[str, Any]] = field(default_factory=dict)
+    native_sidecars: bool = True
     secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
     private: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
     reserved: bool = False
@@ -103,12 +109,12 @@ class Facts:
         """The tenant's credentials at its store, when both of their Secrets are among `private`."""
         if not {STORE_CONFIG, STORE_CERTIFICATE} <= self.private.keys():
             return None
-        config = self.private[STORE_CONFIG]
-        password = config.get("DB_PASSWORD", b"").decode()
+        config = {name: value.decode(errors="replace") for name, value in self.private[STORE_CONFIG].items()}
         return Credentials(
-            user=config.get("DB_USER", b"").decode(),
-            password=password or None,
+            user=config.get("DB_LOGIN") or config.get("DB_USER", ""),
+            password=config.get("DB_PASSWORD") or None,
             files=self.private[STORE_CERTIFICATE],
+            settings={name: value for name, value in config.items() if not name.startswith("DB_")},
         )
 
     def with_object(self, manifest: Mapping[str, Any]) -> Facts:
@@ -122,6 +128,10 @@ class Facts:
                 return replace(self, kubeadm_config=dict(manifest))
             case "Deployment":
                 return replace(self, deployment=dict(manifest))
+            case "PersistentVolumeClaim":
+                key = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+                known: Any = self.volume_claims  # only read
+                return replace(self, volume_claims=ChainMap({key: dict(manifest)}, known))
             case kind:
                 raise ValueError(f"no facts are kept of a {kind}")
 
@@ -141,6 +151,7 @@ def gather(
     store_name: str,
     store: StoreState | None,
     inside: TenantState | None = None,
+    native_sidecars: bool = True,
 ) -> Facts:
     """Gather what is known of a tenant.
 
@@ -150,6 +161,7 @@ def gather(
         store_name: name of its DataStore.
         store: the state of that DataStore.
         inside: what is known of the inside of its cluster.
+        native_sidecars: whether the management cluster knows init containers that go on running.
     """
     namespace = tenant.metadata.namespace
     secrets = {
@@ -164,6 +176,8 @@ def gather(
         service=caches.services.get((namespace, object_name(tenant))),
         deployment=caches.deployments.get((namespace, object_name(tenant))),
         kubeadm_config=caches.config_maps.get((namespace, object_name(tenant, KUBEADM_CONFIG))),
+        volume_claims=caches.volume_claims,
+        native_sidecars=native_sidecars,
         secrets=secrets,
         ensured=tenant.status.storage.setup.checksum,
         strays=caches.strays.of((namespace, tenant.metadata.name), uid=tenant.metadata.uid),

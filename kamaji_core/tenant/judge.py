@@ -14,9 +14,10 @@ from kamaji_core.api.versions import VersionError, check_change
 from kamaji_core.certificates import ControlPlaneNames, Judgement, judge, wanted_material
 from kamaji_core.extensions import ExtensionError, Extensions
 from kamaji_core.render import control_plane_names
-from kamaji_core.tenant.claim import claim_of, credentials_due, credentials_renew_at, ensure_checksum
+from kamaji_core.tenant.claim import claim_of, credentials_due, credentials_renew_at, ensure_checksum, unsettled
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
-from kamaji_core.tenant.parts import plugin_parts, view_of
+from kamaji_core.tenant.parts import many_replicas, plugin_parts, view_of
+from kamaji_core.tenant.rollout import earlier_pods_end
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,9 +58,10 @@ class Assessment:
         owns_claim: the store has recorded the tenant as its claim's owner, in this pass or when it was set up.
         credentials_due: the driver must be asked for store credentials.
         ensure_due: the store must be told of the tenant.
+        settle_due: no pod runs with an earlier login any more, and the store still keeps it.
         parts: what plugins add to its pods; None while that is not known.
         problems: what stops or delays it.
-        renew_at: when the next certificate is due.
+        renew_at: when the next certificate is due, or an earlier login may be ended.
         now: the moment of judging, UTC.
     """
 
@@ -69,6 +71,7 @@ class Assessment:
     owns_claim: bool
     credentials_due: bool
     ensure_due: bool
+    settle_due: bool
     parts: tuple[ControlPlaneParts, ...] | None
     problems: tuple[Problem, ...]
     renew_at: datetime | None
@@ -104,7 +107,8 @@ def assess(facts: Facts, *, now: datetime, extensions: Extensions = NO_EXTENSION
     parts, failed = (None, []) if wrong else _parts(facts, claim, extensions)
     config, files = facts.secrets.get(STORE_CONFIG), facts.secrets.get(STORE_CERTIFICATE)
     ensured = config is not None and ensure_checksum(facts, claim) == facts.ensured
-    due = [material.renew_at(), credentials_renew_at(files) if files else None]
+    settle_at = _settle_at(facts)
+    due = [material.renew_at(), credentials_renew_at(files) if files else None, settle_at]
     return Assessment(
         names=names,
         claim=claim,
@@ -112,11 +116,19 @@ def assess(facts: Facts, *, now: datetime, extensions: Extensions = NO_EXTENSION
         owns_claim=facts.reserved or ensured,
         credentials_due=credentials_due(facts, now),
         ensure_due=not ensured,
+        settle_due=settle_at is not None and settle_at <= now,
         parts=parts,
         problems=(*wrong, *failed, *_store(facts), *_material(material), *_endpoint(facts, names)),
         renew_at=min((moment for moment in due if moment), default=None),
         now=now,
     )
+
+
+def _settle_at(facts: Facts) -> datetime | None:
+    """When an earlier login may be ended; None while there is none or an event must be waited for."""
+    if not unsettled(facts) or facts.deployment is None:
+        return None
+    return earlier_pods_end(facts.deployment)
 
 
 def _names(facts: Facts) -> ControlPlaneNames:
@@ -145,8 +157,16 @@ def _specification(facts: Facts, extensions: Extensions) -> list[Problem]:
             check_change(installed, facts.tenant.spec.kubernetes.version)
         except VersionError as error:
             found.append(f"spec.kubernetes.version: {error}")
-    found = found or extensions.problems(view_of(facts))
+    found = found or _too_many_replicas(facts) or extensions.problems(view_of(facts))
     return [_held(facts, TenantReason.SPECIFICATION_INVALID, message) for message in found]
+
+
+def _too_many_replicas(facts: Facts) -> list[str]:
+    replicas = facts.tenant.spec.control_plane.deployment.replicas
+    if replicas <= 1 or many_replicas(facts):
+        return []
+    sentence = f"{replicas} API servers cannot work on one share of the DataStore {facts.store_name!r}: set 1."
+    return [f"spec.controlPlane.deployment.replicas: {sentence}"]
 
 
 def _parts(

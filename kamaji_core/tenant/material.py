@@ -20,6 +20,7 @@ from kamaji_core.certificates import (
     rotation_requested,
 )
 from kamaji_core.contracts import ProbeKind, StoreError
+from kamaji_core.tenant.claim import renewal_requested
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
 
 if TYPE_CHECKING:
@@ -90,11 +91,9 @@ def _credentials(facts: Facts, assessment: Assessment, now: datetime) -> Credent
     due = assessment.credentials_due and assessment.owns_claim
     if not due or store is None or store.driver is None or store.view is None:
         return None
-    files = facts.secrets.get(STORE_CERTIFICATE)
-    fresh = files is not None and rotation_requested(files)
-    current = None if fresh else facts.credentials
+    renew = renewal_requested(facts)
     try:
-        return store.driver.issue(store.view, assessment.claim, current=current, now=now)
+        return store.driver.issue(store.view, assessment.claim, current=facts.credentials, now=now, renew=renew)
     except StoreError:
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything, and its words may quote a password
@@ -105,12 +104,21 @@ def _credentials(facts: Facts, assessment: Assessment, now: datetime) -> Credent
 
 
 def _credentials_data(credentials: Credentials, facts: Facts, assessment: Assessment) -> DataBySuffix:
+    claim = assessment.claim
     config = {
-        "DB_SCHEMA": assessment.claim.schema.encode(),
-        "DB_USER": credentials.user.encode(),
-        "DB_PASSWORD": (credentials.password or "").encode(),
+        "DB_SCHEMA": claim.schema,
+        "DB_USER": claim.user,
+        "DB_PASSWORD": credentials.password or "",
+        **({} if credentials.user == claim.user else {"DB_LOGIN": credentials.user}),
+        **{name: value for name, value in credentials.settings.items() if not name.startswith("DB_")},
     }
     data: DataBySuffix = {STORE_CERTIFICATE: dict(credentials.files)}
-    if facts.credentials is None or facts.credentials.password != credentials.password:
-        data[STORE_CONFIG] = config
+    existing = facts.secrets.get(STORE_CONFIG)
+    asked = existing is not None and rotation_requested(existing) and renewal_requested(facts)
+    if asked or _logs_in(facts.credentials) != _logs_in(credentials):
+        data[STORE_CONFIG] = {name: value.encode() for name, value in config.items()}
     return data
+
+
+def _logs_in(credentials: Credentials | None) -> tuple[str, str | None, Mapping[str, str]] | None:
+    return (credentials.user, credentials.password, credentials.settings) if credentials else None

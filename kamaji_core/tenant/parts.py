@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kamaji_core.contracts import SecretReferences
-from kamaji_core.extensions import ExtensionError, Extensions
+from kamaji_core.contracts import Capability, SecretReferences
+from kamaji_core.extensions import ExtensionError, Extensions, checked_parts
 from kamaji_core.render import control_plane_names, object_name, tenant_view
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
 
@@ -44,7 +44,13 @@ def plugin_parts(facts: Facts, claim: Claim, extensions: Extensions) -> tuple[Co
         credentials=object_name(facts.tenant, STORE_CERTIFICATE), config=object_name(facts.tenant, STORE_CONFIG)
     )
     try:
-        parts = store.driver.parts(store.view, view, claim, secrets=references)
+        parts = checked_parts(store.driver.parts(store.view, view, claim, secrets=references))
     except Exception as error:
         raise ExtensionError(store.driver.NAME, "say what the tenant's pods need", error) from error
     return (parts, *extensions.render(view, (parts,)))
+
+
+def many_replicas(facts: Facts) -> bool:
+    """Whether several pods may work on the tenant's store at the same time; so while that is not known."""
+    driver = facts.store.driver if facts.store else None
+    return driver is None or Capability.MANY_REPLICAS in driver.CAPABILITIES

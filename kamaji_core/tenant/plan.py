@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from kamaji_core.api import labels as wire
 from kamaji_core.certificates import rotation_requested
-from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, SERVICES, Resource, differences
+from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, PERSISTENT_VOLUME_CLAIMS, SERVICES, Resource, differences
 from kamaji_core.render import (
-    RENDERER,
     DeploymentInputs,
     assigned_address,
     deployment,
@@ -22,8 +21,11 @@ from kamaji_core.render import (
     kubeadm_config_map,
     secret,
     service,
+    volume_claim,
 )
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
+from kamaji_core.tenant.parts import many_replicas
+from kamaji_core.tenant.rollout import is_rolled_out
 from kamaji_core.tenant.strays import mounted
 
 if TYPE_CHECKING:
@@ -104,13 +106,28 @@ class EnsureStore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettleStore:
+    """Have the store end the tenant's earlier login, and take note that it did.
+
+    Args:
+        claim: of the tenant.
+        credentials: that its pods run with.
+        config: the Secret whose note goes, exactly as it was when it was judged.
+    """
+
+    claim: Claim
+    credentials: Credentials = field(repr=False)
+    config: SecretFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remove:
     """Delete an object that no plan makes any more."""
 
     stray: Stray
 
 
-Change = AddFinalizer | CreateSecret | ReplaceSecret | Apply | Scale | ReserveClaim | EnsureStore | Remove
+Change = AddFinalizer | CreateSecret | ReplaceSecret | Apply | Scale | ReserveClaim | EnsureStore | SettleStore | Remove
 
 
 def plan(facts: Facts, assessment: Assessment, material: Material) -> tuple[Change, ...]:
@@ -132,9 +149,10 @@ def plan(facts: Facts, assessment: Assessment, material: Material) -> tuple[Chan
         *_apply(SERVICES, service(facts.tenant), facts.service),
         *changes,
         *_kubeadm_config(facts),
+        *_volume_claims(facts, assessment),
         *_deployment(facts, assessment),
     )
-    return changes or _strays(facts)
+    return changes or _settle(facts, assessment) or _strays(facts)
 
 
 def _apply(resource: Resource, intent: Mapping[str, Any], live: Mapping[str, Any] | None) -> tuple[Apply, ...]:
@@ -146,16 +164,10 @@ def _apply(resource: Resource, intent: Mapping[str, Any], live: Mapping[str, Any
 
 def _strays(facts: Facts) -> tuple[Remove, ...]:
     """What may go: pods of the present template run, and it mounts none of it."""
-    if not facts.strays or facts.deployment is None or not _is_rolled_out(facts.deployment):
+    if not facts.strays or facts.deployment is None or not is_rolled_out(facts.deployment):
         return ()
     needed = mounted(facts.deployment)
     return tuple(Remove(stray=stray) for stray in facts.strays if (stray.resource.kind, stray.name) not in needed)
-
-
-def _is_rolled_out(deployment: Mapping[str, Any]) -> bool:
-    status = deployment.get("status", {})
-    counts = {status.get(name, 0) for name in ("replicas", "updatedReplicas")}
-    return deployment["metadata"].get("generation") == status.get("observedGeneration") and len(counts) == 1
 
 
 def _secrets(facts: Facts, assessment: Assessment, material: Material) -> list[CreateSecret | ReplaceSecret]:
@@ -169,6 +181,9 @@ def _secrets(facts: Facts, assessment: Assessment, material: Material) -> list[C
         if existing is None:
             changes.append(CreateSecret(manifest=manifest))
         else:
+            if suffix == STORE_CONFIG and facts.deployment is not None:
+                annotations = manifest["metadata"]["annotations"]
+                annotations[wire.UNSETTLED_ANNOTATION] = assessment.now.strftime("%Y-%m-%dT%H:%M:%SZ")
             manifest["metadata"]["resourceVersion"] = existing.resource_version
             dropped = tuple(sorted(existing.digests.keys() - data.keys()))
             changes.append(ReplaceSecret(manifest=manifest, dropped=dropped))
@@ -200,12 +215,37 @@ def _store(facts: Facts, assessment: Assessment, material: Material) -> tuple[Re
     return ()
 
 
+def _settle(facts: Facts, assessment: Assessment) -> tuple[SettleStore, ...]:
+    """The last of all, when nothing else differs: what the pods run with is then what the Secrets hold."""
+    ready = facts.store is not None and facts.store.ready
+    if not assessment.settle_due or not ready or assessment.ensure_due or facts.credentials is None:
+        return ()
+    config = facts.secrets[STORE_CONFIG]
+    return (SettleStore(claim=assessment.claim, credentials=facts.credentials, config=config),)
+
+
+def _volume_claims(facts: Facts, assessment: Assessment) -> list[Apply]:
+    wanted = [volume_claim(facts.tenant, claim) for part in assessment.parts or () for claim in part.claims]
+    return [
+        Apply(resource=PERSISTENT_VOLUME_CLAIMS, manifest=manifest)
+        for manifest in wanted
+        if (manifest["metadata"]["namespace"], manifest["metadata"]["name"]) not in facts.volume_claims
+    ]
+
+
 def _deployment(facts: Facts, assessment: Assessment) -> tuple[Apply | Scale, ...]:
     address = assigned_address(facts.tenant, facts.service)
     complete = assessment.material.complete() and {STORE_CONFIG, STORE_CERTIFICATE} <= facts.secrets.keys()
     if address is None or assessment.parts is None or not complete or assessment.ensure_due:
         return ()
-    inputs = DeploymentInputs(tenant=facts.tenant, address=address, secrets=facts.secrets, parts=assessment.parts)
+    inputs = DeploymentInputs(
+        tenant=facts.tenant,
+        address=address,
+        secrets=facts.secrets,
+        parts=assessment.parts,
+        many_replicas=many_replicas(facts),
+        native_sidecars=facts.native_sidecars,
+    )
     if facts.deployment is not None and _is_kept(inputs, facts.deployment):
         return _scale(facts, facts.deployment)
     changes = _apply(DEPLOYMENTS, deployment(inputs), facts.deployment)
@@ -215,7 +255,7 @@ def _deployment(facts: Facts, assessment: Assessment) -> tuple[Apply | Scale, ..
 def _is_kept(inputs: DeploymentInputs, live: Mapping[str, Any]) -> bool:
     """Whether another revision of the renderer made it from the same inputs: then it is left as it is."""
     annotations = live["metadata"].get("annotations") or {}
-    if annotations.get(wire.RENDERER_ANNOTATION, RENDERER) == RENDERER:
+    if annotations.get(wire.RENDERER_ANNOTATION, inputs.renderer) == inputs.renderer:
         return False
     return bool(annotations.get(wire.INPUTS_ANNOTATION) == inputs_digest(inputs))
 

@@ -20,7 +20,7 @@ from kamaji_core.render import assigned_address, endpoint, object_name
 from kamaji_core.render.kubeadm import COMPONENT as KUBEADM_CONFIG
 from kamaji_core.tenancy import Verdict
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
-from kamaji_core.tenant.plan import EnsureStore, ReserveClaim
+from kamaji_core.tenant.plan import EnsureStore, ReserveClaim, SettleStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kamaji_core.tenant.facts import Facts
     from kamaji_core.tenant.judge import Assessment
 
-STORE_CHANGES = (ReserveClaim, EnsureStore)
+STORE_CHANGES = (ReserveClaim, EnsureStore, SettleStore)
 CERTIFICATES = {
     "ca": "ca",
     "apiServer": "api-server-certificate",

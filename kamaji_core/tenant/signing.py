@@ -30,7 +30,9 @@ async def with_private_material(client: KubeClient, facts: Facts, assessment: As
         if isinstance(verdict.wanted, LeafWanted | KubeconfigWanted)
     }
     stored = {STORE_CONFIG, STORE_CERTIFICATE}
-    if (assessment.credentials_due or assessment.ensure_due) and stored <= facts.secrets.keys():
+    if (
+        assessment.credentials_due or assessment.ensure_due or assessment.settle_due
+    ) and stored <= facts.secrets.keys():
         needed |= stored
     for suffix in sorted(needed - facts.private.keys()):
         name, namespace = object_name(facts.tenant, suffix), facts.tenant.metadata.namespace

@@ -60,6 +60,8 @@ class Strays:
             uid: of the object; empty when it is gone.
             owner_uid: of its controller; empty for none.
         """
+        if resource.kind not in PLANNED_SUFFIXES:
+            return  # what is claimed for data is nobody's to remove before its tenant
         namespace, name = key
         planned = {f"{tenant}-{suffix}" if suffix else tenant for suffix in PLANNED_SUFFIXES[resource.kind]}
         strays = self._by_tenant[namespace, tenant]

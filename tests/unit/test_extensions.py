@@ -87,7 +87,7 @@ def test_parts_of_another_type_are_refused() -> None:
     def kamaji_render(tenant: TenantView, parts: ControlPlaneParts) -> dict[str, str]:
         return {"image": "something"}
 
-    with pytest.raises(ExtensionError, match="TypeError"):
+    with pytest.raises(ExtensionError, match="dict instead of ControlPlaneParts"):
         extensions(kamaji_render).render(TENANT, ())
 
 

@@ -130,8 +130,9 @@ def test_an_archive_is_made_once(image: Image, tmp_path: Path, monkeypatch: pyte
 
 def test_the_components_carry_their_upstream_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenant's pods find the images under the names that kubeadm gives them."""
-    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kine"):
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setenv("KAMAJI_PROGRAMS", str(tmp_path))
     references = {image.reference.rpartition(":")[0] for image in sandbox_images()}
     assert {"registry.k8s.io/kube-apiserver", "registry.k8s.io/kube-scheduler", "registry.k8s.io/pause"} <= references
+    assert "docker.io/rancher/kine" in references

@@ -63,6 +63,23 @@ def test_the_stores_secret_lets_a_driver_sign(present: Material) -> None:
     assert is_signed_by(secret["tls.crt"], secret["ca.crt"])
 
 
+def test_a_cluster_from_before_gets_what_postgres_needs(present: Material) -> None:
+    """Without touching anything else: what runs goes on with what it has."""
+    (present.directory / "postgres-password").unlink()
+    before = present.tls("store").certificate.read_bytes()
+    material.ensure(present.directory)
+    assert present.tls("store").certificate.read_bytes() == before
+    assert len(present.postgres_password()) == 32
+
+
+def test_postgres_answers_to_its_names(present: Material) -> None:
+    """By the Service's names and by address, under an authority of its own."""
+    server = present.tls("postgres-server").certificate.read_bytes()
+    assert {"postgres.kamaji-system.svc", "10.213.0.2"} <= read_certificate(server).names
+    assert is_signed_by(server, present.postgres_secret()["ca.crt"])
+    assert not is_signed_by(server, present.store_secret()["ca.crt"])
+
+
 def test_the_stores_are_strangers_to_each_other(present: Material) -> None:
     """A tenants' certificate opens neither the management etcd nor the management cluster."""
     root = present.tls("store-root").certificate.read_bytes()

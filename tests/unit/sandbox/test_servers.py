@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox import material
+from sandbox import material, postgres
 from sandbox.debian import ContainerRuntime
-from sandbox.objects import cluster_objects
+from sandbox.errors import SandboxError
+from sandbox.objects import SharedStore, cluster_objects, stores
 from sandbox.places import LOGS, NODE_ADDRESS, STATE
 from sandbox.servers import all_servers
 
@@ -27,6 +28,8 @@ PROGRAMS = (
     "coredns",
 )
 
+RUNTIME = ContainerRuntime(containerd=Path("/c/containerd"), ctr=Path("/c/ctr"), runc=Path("/r/runc"))
+
 
 @pytest.fixture
 def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Server]:
@@ -36,13 +39,13 @@ def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Server
     for name in PROGRAMS:
         (programs / name).touch(mode=0o755)
     monkeypatch.setenv("KAMAJI_PROGRAMS", str(programs))
-    runtime = ContainerRuntime(containerd=Path("/c/containerd"), ctr=Path("/c/ctr"), runc=Path("/r/runc"))
-    return all_servers(runtime, material.ensure(tmp_path / "pki"))
+    monkeypatch.setattr(postgres, "_program", lambda name: Path("/usr/lib/postgresql/15/bin") / name)
+    return all_servers(RUNTIME, material.ensure(tmp_path / "pki"), postgres=True)
 
 
 def test_every_server_is_there(servers: dict[str, Server]) -> None:
-    """Nine of them, each with a log of its own."""
-    assert set(servers) == {*PROGRAMS, "etcd-tenants", "containerd"}
+    """Ten of them, each with a log of its own."""
+    assert set(servers) == {*PROGRAMS, "etcd-tenants", "postgres-tenants", "containerd"}
     assert len({server.log for server in servers.values()}) == len(servers)
     assert all(server.log.parent == LOGS for server in servers.values())
 
@@ -83,9 +86,39 @@ def test_containerd_finds_its_companions(servers: dict[str, Server]) -> None:
     assert servers["containerd"].environment["PATH"].startswith("/c:/r:")
 
 
-def test_the_store_is_a_service_of_the_cluster() -> None:
+def test_postgres_is_a_server_of_those_who_ask(servers: dict[str, Server], tmp_path: Path) -> None:
+    """Without being asked for it is not there, and its program is not looked for."""
+    plain = all_servers(RUNTIME, material.ensure(tmp_path / "pki"))
+    assert set(servers) - set(plain) == {"postgres-tenants"}
+
+
+def test_postgres_runs_as_its_own_user(servers: dict[str, Server]) -> None:
+    """It refuses root; what it shares with its children ends with its own IPC namespace."""
+    argv = servers["postgres-tenants"].argv
+    assert argv[:2] == ("unshare", "--ipc")
+    assert "--reuid=postgres" in argv
+    assert argv.index("--reuid=postgres") < argv.index("/usr/lib/postgresql/15/bin/postgres")
+
+
+def test_postgres_lets_in_over_tls_alone() -> None:
+    """But for the system user at its socket, who needs no password."""
+    assert [line.split()[0] for line in postgres._ACCESS.splitlines()] == ["local", "hostssl"]
+    assert "trust" not in postgres._ACCESS
+
+
+def test_a_missing_postgres_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when a newer one than the sandbox has ever seen is looked for."""
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(()))
+    with pytest.raises(SandboxError, match="PostgreSQL is not installed: run `make programs`"):
+        postgres.server()
+
+
+ETCD = SharedStore(service="etcd", port=2379, secret="etcd-certs", content={"ca.key": b"k"})
+
+
+def test_a_store_is_a_service_of_the_cluster() -> None:
     """The Service has no selector; its endpoint is the node, at the same port."""
-    objects = {manifest["kind"]: manifest for _, manifest in cluster_objects({"ca.key": b"k"})}
+    objects = {manifest["kind"]: manifest for _, manifest in cluster_objects([ETCD])}
     assert "selector" not in objects["Service"]["spec"]
     assert objects["EndpointSlice"]["endpoints"][0]["addresses"] == [NODE_ADDRESS]
     assert objects["EndpointSlice"]["metadata"]["labels"] == {"kubernetes.io/service-name": "etcd"}
@@ -94,7 +127,16 @@ def test_the_store_is_a_service_of_the_cluster() -> None:
 
 def test_objects_come_after_what_holds_them() -> None:
     """The namespace is first, and each path ends with its object's name."""
-    objects = cluster_objects({})
+    objects = cluster_objects([ETCD])
     kinds = [manifest["kind"] for _, manifest in objects]
     assert kinds.index("Namespace") < kinds.index("Secret")
     assert all(path.endswith(f"/{manifest['metadata']['name']}") for path, manifest in objects)
+
+
+def test_postgres_is_known_to_the_cluster_where_it_is(tmp_path: Path) -> None:
+    """Its Secret holds the login of a DataStore; without it nothing of it is in the cluster."""
+    present = material.ensure(tmp_path / "pki")
+    both = {store.service: store for store in stores(present, postgres=True)}
+    assert set(both) == {"etcd", "postgres"}
+    assert set(both["postgres"].content) == {"ca.crt", "username", "password"}
+    assert [store.service for store in stores(present, postgres=False)] == ["etcd"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 import pytest
 
+from kamaji_core.api import labels as wire
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
 from kamaji_core.contracts import (
     API_VERSION,
@@ -30,7 +31,7 @@ from kamaji_core.tenant.claim import ensure_checksum
 from kamaji_core.tenant.facts import Facts
 from kamaji_core.tenant.judge import Assessment, assess
 from kamaji_core.tenant.material import make_material
-from kamaji_core.tenant.plan import AddFinalizer, Change, EnsureStore, ReserveClaim, Scale, plan
+from kamaji_core.tenant.plan import AddFinalizer, Change, EnsureStore, ReserveClaim, Scale, SettleStore, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,6 +157,11 @@ class Course:
             self.facts = replace(self.facts, reserved=True)
         elif isinstance(change, EnsureStore):
             self.facts = replace(self.facts, ensured=ensure_checksum(self.facts, change.claim))
+        elif isinstance(change, SettleStore):
+            annotations = dict(change.config.annotations)
+            del annotations[wire.UNSETTLED_ANNOTATION]
+            settled = replace(change.config, annotations=annotations)
+            self.facts = replace(self.facts, secrets={**self.facts.secrets, "datastore-config": settled})
         elif isinstance(change, Scale):
             live = self.facts.deployment
             self.facts = self.facts.with_object({**live, "spec": {**live["spec"], "replicas": change.replicas}})
@@ -184,7 +190,7 @@ def names(changes: Iterable[Change]) -> list[str]:
     """Changes by name: what is done, and to which object."""
     return sorted(
         f"{type(change).__name__} {change.manifest['kind']} {change.manifest['metadata']['name']}"
-        if not isinstance(change, AddFinalizer | ReserveClaim | EnsureStore | Scale)
+        if not isinstance(change, AddFinalizer | ReserveClaim | EnsureStore | SettleStore | Scale)
         else type(change).__name__
         for change in changes
     )
