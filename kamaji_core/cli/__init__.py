@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kamaji_core import __version__
+from kamaji_core.cli.datastore import datastore
 from kamaji_core.cli.kubeconfig import kubeconfig
 from kamaji_core.cli.manager import manager
 from kamaji_core.cli.plugin_commands import PluginGroup
@@ -30,5 +31,6 @@ def version() -> None:
 
 main.add_command(manager)
 main.add_command(kubeconfig)
+main.add_command(datastore)
 main.add_command(plugins)
 main.add_command(token)

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     help="Which of the tenant's kubeconfigs: .conf names its endpoint, .svc its Service inside the management cluster.",
 )
 def kubeconfig(*, tenant: str, namespace: str, kubeconfig_path: str | None, key: str) -> None:
-    r"""Print the administrator kubeconfig of TENANT.
+    """Print the administrator kubeconfig of TENANT.
 
     \b
     kamaji kubeconfig --namespace team-a shop > shop.conf
     kubectl --kubeconfig shop.conf get --raw /readyz
-    """
+    """  # noqa: D301 - \b must be the character, for which click keeps the lines
     import asyncio
 
     from kamaji_core.kube import ApiError, ConfigError, load_config

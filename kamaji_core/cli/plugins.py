@@ -32,7 +32,7 @@ _HEADINGS = ("NAME", "DISTRIBUTION", "DRIVERS", "ADD-ONS", "COMMANDS", "CONTRACT
 )
 @click.option("--check", is_flag=True, help="End with exit code 1 when the state of a plugin is not ok.")
 def plugins(*, output: str, check: bool) -> None:
-    r"""List every installed plugin.
+    """List every installed plugin.
 
     States are ok, broken (it cannot be loaded), incompatible (written for another contract), duplicate (a name is
     taken) and disabled (KAMAJI_DISABLED_PLUGINS names it, or KAMAJI_ENABLED_PLUGINS names others; names are separated
@@ -41,7 +41,7 @@ def plugins(*, output: str, check: bool) -> None:
     \b
     kamaji plugins --check
     KAMAJI_DISABLED_PLUGINS=datastore-example kamaji plugins --output json
-    """
+    """  # noqa: D301 - \b must be the character, for which click keeps the lines
     from kamaji_core.plugins import PluginState, load_plugins
 
     loaded = load_plugins()

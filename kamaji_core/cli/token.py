@@ -50,11 +50,11 @@ def token() -> None:
 @kubeconfig_option
 @click.option("--ttl", type=Duration(), default="24h", show_default=True, help="How long it is good; 0 for no end.")
 def create(*, tenant: str, namespace: str, kubeconfig_path: str | None, ttl: timedelta) -> None:
-    r"""Make a token in TENANT's cluster and print the command that joins a machine.
+    """Make a token in TENANT's cluster and print the command that joins a machine.
 
     \b
     kamaji token create --namespace team-a shop
-    """
+    """  # noqa: D301 - \b must be the character, for which click keeps the lines
     import asyncio
 
     from kamaji_core.kube import ApiError, ConfigError, load_config
