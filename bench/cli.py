@@ -13,13 +13,14 @@ import structlog
 
 from bench.course import MEASUREMENTS, Records, measure
 from bench.errors import BenchError
-from bench.fleet import Fleet, Shape
+from bench.fleet import Datastore, Fleet, Shape
 from bench.floor import widths_to_try
 from bench.inside.cli import INSIDE_COMMANDS
 from bench.operator import DEFAULT_COMMAND, DEFAULT_HEALTH, Operator, server
 from bench.options import FLEET_OPTIONS, limit_for, run_until_terminated, show, tenants_option
 from bench.plots import draw
 from bench.ready import measure as measure_ready
+from bench.rotation.cli import rotate
 from bench.table import markdown as ready_markdown
 from bench.testbed import Options, administrator, remove_all
 from kamaji_core.kube import ApiError
@@ -145,7 +146,7 @@ def _measurement(name: str) -> click.Command:
 for _name in (*MEASUREMENTS, "all"):
     main.add_command(_measurement(_name))
 
-for _command in INSIDE_COMMANDS:
+for _command in (*INSIDE_COMMANDS, rotate):
     main.add_command(_command)
 
 
@@ -153,6 +154,7 @@ def options_of(
     *,
     tenants: int,
     shape: str,
+    datastore: str = "etcd",
     operator: str,
     health: str,
     version: str | None,
@@ -163,7 +165,12 @@ def options_of(
 ) -> Options:
     """What a measurement is to do, with defaults filled in."""
     return Options(
-        fleet=Fleet(size=tenants, shape=Shape(shape), version=version or kubernetes_version()),
+        fleet=Fleet(
+            size=tenants,
+            shape=Shape(shape),
+            version=version or kubernetes_version(),
+            datastore=Datastore(datastore),
+        ),
         command=operator,
         health=health,
         widths=widths_to_try(tenants) if width is None else (width,),

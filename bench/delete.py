@@ -48,7 +48,7 @@ async def delete(bed: Testbed) -> DeleteResult:
         gone=spread(timeline.at(GONE).values()),
         pods_gone_after=pods_gone_after if pods_gone else None,
         window=bed.meter.window(mark),
-        left_at_store=storage.growth(bed.store_before, await asyncio.to_thread(storage.content)),
+        left_at_store=storage.growth(bed.store_before, await asyncio.to_thread(bed.store.content)),
         left_objects=left,
     )
 

@@ -21,6 +21,7 @@ NAMESPACE = "bench"
 STORE = "bench"
 SILENT_NAMESPACE = "bench-silent"
 SILENT_STORE = "bench-silent"
+UNTOUCHED_STORE = "bench-untouched"
 """Of the tenants whose store never answers."""
 
 STORE_PREFIX = "bench_"
@@ -42,6 +43,13 @@ class Shape(enum.StrEnum):
     API_ONLY = "api-only"
 
 
+class Datastore(enum.StrEnum):
+    """Where tenants' data is: the sandbox's shared etcd or its PostgreSQL."""
+
+    ETCD = "etcd"
+    POSTGRES = "postgres"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """The tenants of one measurement.
@@ -51,12 +59,16 @@ class Fleet:
         shape: what runs in their pods.
         version: of Kubernetes, such as `v1.37.1`.
         addons: whether CoreDNS and kube-proxy are kept inside.
+        datastore: where their data is.
+        replicas: pods of each.
     """
 
     size: int
     shape: Shape
     version: str
     addons: bool = False
+    datastore: Datastore = Datastore.ETCD
+    replicas: int = 1
 
     @property
     def names(self) -> list[str]:
@@ -68,6 +80,7 @@ class Fleet:
         images = {"registry": REGISTRY}
         if self.shape is Shape.API_ONLY:
             images |= {"controllerManagerImage": ANSWERER, "schedulerImage": ANSWERER}
+        place = f"{STORE_PREFIX}{name}".replace("-", "_")  # a database's name wants no hyphens
         addons: dict[str, Any] = {"addons": {"coreDNS": {}, "kubeProxy": {}}} if self.addons else {}
         return {
             "apiVersion": API_VERSION,
@@ -75,10 +88,10 @@ class Fleet:
             "metadata": {"name": name, "namespace": namespace},
             "spec": {
                 "dataStore": store,
-                "dataStoreSchema": f"{STORE_PREFIX}{name}",
-                "dataStoreUsername": f"{STORE_PREFIX}{name}",
+                "dataStoreSchema": place,
+                "dataStoreUsername": place,
                 "controlPlane": {
-                    "deployment": {"replicas": 1, "registrySettings": images},
+                    "deployment": {"replicas": self.replicas, "registrySettings": images},
                     "service": {"serviceType": "ClusterIP"},
                 },
                 "kubernetes": {
@@ -91,9 +104,9 @@ class Fleet:
         }
 
 
-def data_store(name: str = STORE) -> dict[str, Any]:
-    """Build the DataStore: the sandbox's shared etcd, as in the examples."""
-    manifest: dict[str, Any] = yaml.safe_load((_EXAMPLES / "datastore-etcd.yaml").read_text())
+def data_store(datastore: Datastore, name: str = STORE) -> dict[str, Any]:
+    """Build the DataStore: one of the sandbox's shared stores, as in the examples."""
+    manifest: dict[str, Any] = yaml.safe_load((_EXAMPLES / f"datastore-{datastore}.yaml").read_text())
     manifest["metadata"]["name"] = name
     return manifest
 

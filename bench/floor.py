@@ -11,7 +11,6 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-from bench import storage
 from bench.concurrency import at_most
 from bench.errors import BenchError
 from bench.figures import spread
@@ -93,7 +92,7 @@ async def _empty(bed: Testbed, names: Sequence[str]) -> None:
     await at_most(_PATCHES_AT_A_TIME, stop, names)
     if not await bed.observer.until(lambda: not bed.observer.pods, _EMPTY_LIMIT):
         raise BenchError(f"the pods in the namespace {NAMESPACE} do not end: see `kubectl describe pods`")
-    await asyncio.to_thread(storage.wipe_data)
+    await asyncio.to_thread(bed.store.wipe_data)
     await bed.meter.until_machine_rests()
 
 

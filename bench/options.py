@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.fleet import MOST_TENANTS, Shape
+from bench.fleet import MOST_TENANTS, Datastore, Shape
 from bench.identity import USER
 from bench.machine import machine
 from bench.operator import DEFAULT_COMMAND, DEFAULT_HEALTH
@@ -32,6 +32,13 @@ FLEET_OPTIONS = (
         show_default=True,
         type=click.Choice([shape.value for shape in Shape]),
         help="full: a real API server, controller manager and scheduler each; api-only: a real API server.",
+    ),
+    click.option(
+        "--datastore",
+        default=Datastore.ETCD.value,
+        show_default=True,
+        type=click.Choice([one.value for one in Datastore]),
+        help="Where tenants' data is; for postgres the sandbox must be up with it.",
     ),
     click.option("--operator", default=DEFAULT_COMMAND, show_default=True, help="Command line of the operator."),
     click.option("--health", default=DEFAULT_HEALTH, show_default=True, help="URL that answers 200 when it works."),
@@ -77,7 +84,7 @@ def show(options: Options, records: Records, file: Path | None, *, asked: Mappin
     if not any(records.runs):
         return
     fleet = options.fleet
-    heading = f"{fleet.size} {fleet.shape}"
+    heading = f"{fleet.size} {fleet.shape}" + ("" if fleet.datastore is Datastore.ETCD else f" on {fleet.datastore}")
     numbered = len(records.runs) > 1
     columns = [
         (f"{heading}, run {number}" if numbered else heading, results)
@@ -90,6 +97,7 @@ def show(options: Options, records: Records, file: Path | None, *, asked: Mappin
             "tenants": fleet.size,
             "shape": str(fleet.shape),
             "addons": fleet.addons,
+            "datastore": str(fleet.datastore),
             "kubernetes_version": fleet.version,
             "operator": options.command,
             "operator_user": USER,

@@ -1,7 +1,7 @@
 """The management cluster before and after a measurement: free of tenants, then fit for them, then free again.
 
 Cleaning does not ask the operator that was measured: it may be stopped, broken or somebody else's. Finalizers are
-taken off, the namespace goes with all that is in it, and the store is wiped of the fleet's names.
+taken off, the namespace goes with all that is in it, and the stores are wiped of the fleet's names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 from bench import storage
 from bench.errors import BenchError
-from bench.fleet import NAMESPACE, SILENT_NAMESPACE, SILENT_STORE, STORE, data_store
+from bench.fleet import NAMESPACE, SILENT_NAMESPACE, SILENT_STORE, STORE, UNTOUCHED_STORE, data_store
 from kamaji_core.api.crds import crd_manifests
 from kamaji_core.kube import (
     CUSTOM_RESOURCE_DEFINITIONS,
@@ -81,7 +81,7 @@ async def install(client: KubeClient, fleet: Fleet) -> None:
     async def are_served() -> bool:
         with contextlib.suppress(NotFoundError):
             await client.create(TENANT_CONTROL_PLANES, fleet.tenant(fleet.names[0]), dry_run=True)
-            await client.apply(DATA_STORES, data_store(), field_manager="bench")
+            await client.apply(DATA_STORES, data_store(fleet.datastore), field_manager="bench")
             return True
         return False
 
@@ -108,7 +108,7 @@ async def wait_for_store(client: KubeClient, say: Callable[[str], None]) -> None
 
 
 async def clean(client: KubeClient) -> None:
-    """Remove everything that a fleet has in the management cluster and at the store; nothing is no trouble.
+    """Remove everything that a fleet has in the management cluster and at the stores; nothing is no trouble.
 
     Raises:
         BenchError: when something does not go.
@@ -121,7 +121,7 @@ async def clean(client: KubeClient) -> None:
                 await _release(client, TENANT_CONTROL_PLANES, msgspec.json.decode(item)["metadata"]["name"], namespace)
         with contextlib.suppress(NotFoundError):
             await client.delete(NAMESPACES, namespace)
-    for store in (STORE, SILENT_STORE):
+    for store in (STORE, SILENT_STORE, UNTOUCHED_STORE):
         await _release(client, DATA_STORES, store)
 
     async def are_gone() -> bool:
@@ -129,7 +129,8 @@ async def clean(client: KubeClient) -> None:
 
     if not await _until(are_gone, _GONE_LIMIT):
         raise BenchError(f"the namespace {NAMESPACE} does not go: see `kubectl describe namespace {NAMESPACE}`")
-    await asyncio.to_thread(storage.wipe_everything)
+    for store_client in storage.present():
+        await asyncio.to_thread(store_client.wipe_everything)
 
 
 async def _release(client: KubeClient, resource: Resource, name: str, namespace: str | None = None) -> None:

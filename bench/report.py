@@ -20,6 +20,8 @@ from bench.results import (
     IdleResult,
     RestartResult,
 )
+from bench.rotation.report import rotation_rows
+from bench.rotation.results import RotationResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,6 +98,8 @@ def rows_of(result: Result) -> Iterator[tuple[str, str]]:
         yield from sessions_rows(result)
     elif isinstance(result, HealResult):
         yield from heal_rows(result)
+    elif isinstance(result, RotationResult):
+        yield from rotation_rows(result)
     else:
         yield from _delete(result)
 
@@ -207,7 +211,7 @@ def _delete(result: DeleteResult) -> Iterator[tuple[str, str]]:
     yield "- pods gone after, s", seconds_text(result.pods_gone_after)
     yield "- delete: operator CPU-s", f"{result.window.operator_cpu_seconds:.2f}"
     yield "- delete: requests / writes", f"{result.window.asked.requests} / {result.window.asked.writes}"
-    yield "- left at the store: keys / users / roles", f"{store.keys} / {store.users} / {store.roles}"
+    yield "- left at the store: keys or databases / users / roles", f"{store.keys} / {store.users} / {store.roles}"
     left = ", ".join(f"{count} {kind}" for kind, count in result.left_objects.items())
     yield "- left in the namespace", left or "nothing"
 

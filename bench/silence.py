@@ -27,9 +27,9 @@ async def silent_store(client: KubeClient, fleet: Fleet) -> AsyncIterator[None]:
 
     Args:
         client: of the management cluster, as its administrator.
-        fleet: whose shape the tenants have; they are not counted among it.
+        fleet: whose shape and kind of store the tenants have; they are not counted among it.
     """
-    store = data_store(SILENT_STORE)
+    store = data_store(fleet.datastore, SILENT_STORE)
     async with silent_server() as port:
         store["spec"]["endpoints"] = [f"{HOST_ADDRESS}:{port}"]
         await client.apply(DATA_STORES, store, field_manager="bench")

@@ -84,7 +84,8 @@ class Testbed:
         operator: the operator, running.
         observer: the fleet as watches show it.
         meter: what time costs.
-        store_before: what was at the store before the fleet.
+        store: the fleet's store, by its own client.
+        store_before: what was there before the fleet.
         say: takes a line of progress.
     """
 
@@ -93,6 +94,7 @@ class Testbed:
     operator: Operator
     observer: Observer
     meter: Meter
+    store: storage.StoreClient
     store_before: storage.StoreContent
     say: Callable[[str], None] = field(repr=False)
 
@@ -116,16 +118,17 @@ async def testbed(options: Options, say: Callable[[str], None]) -> AsyncIterator
         say: takes a line of progress.
 
     Raises:
-        BenchError: when tenants exist, or when the operator does not come to work.
+        BenchError: when tenants exist, when the store is not there, or when the operator does not come to work.
         SandboxError: when the sandbox is not up.
     """
+    store = storage.client_of(options.fleet.datastore)
     description = server(options.command, options.health, KUBECONFIG)
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(await administrator())
         ensure_no_operator()
         await ensure_free(client)
         await asyncio.to_thread(import_images, options.fleet.version, say)
-        store_before = await asyncio.to_thread(storage.content)
+        store_before = await asyncio.to_thread(store.content)
         operator = Operator(description)
         stack.push_async_callback(remove_definitions, client, await missing_definitions(client))
         stack.push_async_callback(remove_all, client, operator, say)
@@ -146,6 +149,7 @@ async def testbed(options: Options, say: Callable[[str], None]) -> AsyncIterator
             operator=operator,
             observer=observer,
             meter=meter,
+            store=store,
             store_before=store_before,
             say=say,
         )

@@ -9,7 +9,7 @@ import click
 
 from bench.course import Records, recorded
 from bench.create import create
-from bench.fleet import Fleet, Shape
+from bench.fleet import Datastore, Fleet, Shape
 from bench.idle import idle
 from bench.inside.creation import inside as measure_inside
 from bench.inside.creation import ways
@@ -38,10 +38,23 @@ def _fleet_options(tenants: int) -> Callable[[Any], Any]:
 
 
 def options_of(
-    *, tenants: int, shape: str, operator: str, health: str, version: str | None, limit: float | None
+    *,
+    tenants: int,
+    shape: str,
+    datastore: str,
+    operator: str,
+    health: str,
+    version: str | None,
+    limit: float | None,
 ) -> Options:
     """What a measurement inside is to do, with defaults filled in."""
-    fleet = Fleet(size=tenants, shape=Shape(shape), version=version or kubernetes_version(), addons=True)
+    fleet = Fleet(
+        size=tenants,
+        shape=Shape(shape),
+        version=version or kubernetes_version(),
+        addons=True,
+        datastore=Datastore(datastore),
+    )
     return Options(fleet=fleet, command=operator, health=health, limit=limit or limit_for(tenants))
 
 

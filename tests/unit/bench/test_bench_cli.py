@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from bench import cli
 from bench.cli import main, options_of
 from bench.errors import BenchError
-from bench.fleet import Shape
+from bench.fleet import Datastore, Shape
 from bench.operator import DEFAULT_COMMAND, DEFAULT_HEALTH
 from bench.results import ChangeResult
 
@@ -61,6 +61,7 @@ def test_every_measurement_is_a_command(runner: CliRunner) -> None:
             "inside",
             "ready",
             "restart",
+            "rotate",
             "sessions",
         ),
     ):
@@ -73,6 +74,8 @@ def test_every_measurement_is_a_command(runner: CliRunner) -> None:
         ["create", "--tenants", "0"],
         ["create", "--tenants", "241"],
         ["create", "--shape", "triangle"],
+        ["create", "--datastore", "clay"],
+        ["inside", "--datastore", "clay"],
         ["floor", "--width", "-1"],
         ["floor", "--width", "some"],
         ["create", "--runs", "0"],
@@ -101,6 +104,8 @@ def test_options_become_what_is_measured() -> None:
     assert options.fleet.version.startswith("v1.")
     assert options.widths == (4,)
     assert asked(version="v1.36.0").fleet.version == "v1.36.0"
+    assert asked().fleet.datastore is Datastore.ETCD
+    assert asked(datastore="postgres").fleet.datastore is Datastore.POSTGRES
 
 
 def test_auto_tries_several_widths() -> None:

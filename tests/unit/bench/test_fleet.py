@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
 from bench import fleet
-from bench.fleet import MOST_TENANTS, Fleet, Shape
+from bench.fleet import MOST_TENANTS, Datastore, Fleet, Shape
 from bench.images import ANSWERER, REGISTRY
 from kamaji_core.api import admission_plugins
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
@@ -37,7 +39,7 @@ def test_a_tenant_is_what_the_operator_reads(tenants: Fleet) -> None:
     tenant = msgspec.convert(tenants.tenant("tenant-007"), TenantControlPlane)
     assert tenant.metadata.namespace == fleet.NAMESPACE
     assert tenant.spec.data_store == fleet.STORE
-    assert tenant.spec.data_store_schema == tenant.spec.data_store_username == f"{fleet.STORE_PREFIX}tenant-007"
+    assert tenant.spec.data_store_schema == tenant.spec.data_store_username == f"{fleet.STORE_PREFIX}tenant_007"
     assert tenant.spec.control_plane.deployment.replicas == 1
     assert tenant.spec.control_plane.service.service_type == "ClusterIP"
     assert tenant.spec.kubernetes.version == "v1.37.1"
@@ -59,11 +61,18 @@ def test_the_shape_is_a_matter_of_images(tenants: Fleet) -> None:
     assert stands_in is (tenants.shape is Shape.API_ONLY)
 
 
-def test_the_store_is_the_examples_under_another_name() -> None:
+@pytest.mark.parametrize(("kind", "driver"), [(Datastore.ETCD, "etcd"), (Datastore.POSTGRES, "PostgreSQL")])
+def test_the_store_is_the_examples_under_another_name(kind: Datastore, driver: str) -> None:
     """A user's own DataStore is left alone."""
-    store = fleet.data_store()
+    store = fleet.data_store(kind)
     assert store["metadata"]["name"] == fleet.STORE
-    assert store["spec"]["driver"] == "etcd"
+    assert store["spec"]["driver"] == driver
+
+
+def test_names_at_the_store_are_any_databases(tenants: Fleet) -> None:
+    """Lower-case letters, digits and underscores need no quoting anywhere."""
+    spec = tenants.tenant("tenant-007")["spec"]
+    assert re.fullmatch("[a-z0-9_]+", spec["dataStoreSchema"])
 
 
 def test_a_change_is_another_specification() -> None:

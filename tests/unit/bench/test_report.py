@@ -144,7 +144,7 @@ def test_what_is_left_is_named(results: list[Result]) -> None:
     """By kind in the namespace, as numbers at the store."""
     rows = dict(rows_of(results[-1]))
     assert rows["- left in the namespace"] == "2 Secret, 1 Pod"
-    assert rows["- left at the store: keys / users / roles"] == "3 / 1 / 0"
+    assert rows["- left at the store: keys or databases / users / roles"] == "3 / 1 / 0"
     assert rows["- pods gone after, s"] == "-"
 
 
