@@ -83,6 +83,17 @@ def test_nobody_gets_in_without_tls(with_postgres: SandboxCommand, tmp_path: Pat
     assert "no encryption" in answer.stderr
 
 
+def test_only_named_roles_see_the_maintenance_databases(with_postgres: SandboxCommand) -> None:
+    """A tenant's login would otherwise read the names of all others there."""
+    postgres.psql("CREATE ROLE stranger LOGIN")
+    try:
+        rights = "SELECT has_database_privilege('{}', 'postgres', 'CONNECT')"
+        assert postgres.psql(rights.format("stranger")).strip() == "f"
+        assert postgres.psql(rights.format("kamaji")).strip() == "t"
+    finally:
+        postgres.psql("DROP ROLE stranger")
+
+
 def test_a_pod_reaches_it(with_postgres: SandboxCommand) -> None:
     """By the name that a DataStore uses."""
     script = f"nc -w 2 {ADDRESS} 5432 </dev/null"
