@@ -6,6 +6,7 @@ The loop is bounded: a new tenant needs five waves, and whatever is left after t
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -138,7 +139,10 @@ class TenantController:
             if wire.PAUSED_ANNOTATION in tenant.metadata.annotations:
                 await self._tell(tenant, TenantCondition.PAUSED, TenantReason.PAUSED, _PAUSED)
                 return None
-            outcome = await self._waves(key, facts)
+            doubted = self._tenancy.doubts(key)
+            outcome = await self._waves(key, replace(facts, ensured="") if doubted else facts)
+            if doubted and outcome.facts.ensured:
+                self._tenancy.trust(key)
             if version_status(outcome) in SETTLED:
                 self._boot.release(key)
             await self._report(outcome)
