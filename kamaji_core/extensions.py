@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, get_args
 
 import structlog
 
-from kamaji_core.contracts import ControlPlaneParts
+from kamaji_core.contracts import ConfigurationError, ControlPlaneParts
 from kamaji_core.contracts.parts import Component
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from kamaji_core.contracts import ManagerView, TenantEvent, TenantView
+    from kamaji_core.contracts import Addon, ManagerView, TenantEvent, TenantView
     from kamaji_core.plugins import LoadedPlugin
 
 log = structlog.get_logger()
@@ -39,10 +39,34 @@ class Extensions:
 
     Args:
         plugins: in the order of their names.
+        addons: by name.
     """
 
-    def __init__(self, plugins: Sequence[LoadedPlugin] = ()) -> None:
+    def __init__(self, plugins: Sequence[LoadedPlugin] = (), *, addons: Mapping[str, Addon] | None = None) -> None:
         self._plugins = tuple(plugins)
+        self._addons = dict(sorted((addons or {}).items()))
+
+    def addon_parts(self, tenant: TenantView) -> tuple[ControlPlaneParts, ...]:
+        """Ask the add-ons that are turned on what they want in a tenant's pods; those that want nothing are left out.
+
+        Args:
+            tenant: whose pods.
+
+        Raises:
+            ConfigurationError: when the settings of one do not fit.
+            ExtensionError: when one cannot tell.
+        """
+        wanted = []
+        for name, addon in self._addons.items():
+            try:
+                config = addon.config(tenant.spec.get("addons") or {})
+                if config is not None:
+                    wanted.append(checked_parts(addon.parts(tenant, config)))
+            except ConfigurationError:
+                raise
+            except Exception as error:
+                raise ExtensionError(name, "say what the tenant's pods need", error) from error
+        return tuple(parts for parts in wanted if parts != ControlPlaneParts())
 
     def render(self, tenant: TenantView, parts: Sequence[ControlPlaneParts]) -> tuple[ControlPlaneParts, ...]:
         """Ask what is wanted in a tenant's pods besides.
@@ -100,6 +124,10 @@ def merged(parts: Sequence[ControlPlaneParts]) -> ControlPlaneParts:
     return ControlPlaneParts(
         flags=tuple(flag for one in parts for flag in one.flags),
         containers=tuple(container for one in parts for container in one.containers),
+        certificates=tuple(certificate for one in parts for certificate in one.certificates),
+        kubeconfigs=tuple(kubeconfig for one in parts for kubeconfig in one.kubeconfigs),
+        config_maps=tuple(config_map for one in parts for config_map in one.config_maps),
+        service_ports=tuple(port for one in parts for port in one.service_ports),
         claims=tuple(claim for one in parts for claim in one.claims),
         volumes=tuple(volume for one in parts for volume in one.volumes),
         mounts=tuple(mount for one in parts for mount in one.mounts),
@@ -128,6 +156,6 @@ def checked_parts(answer: object) -> ControlPlaneParts:
     for volume in answer.volumes:
         if volume.claim and volume.claim not in claims:
             raise PartsError(f"its volume {volume.name!r} claims {volume.claim!r}, which is not there")
-        if sum(map(bool, (volume.secret, volume.claim, volume.medium))) > 1:
+        if sum(map(bool, (volume.secret, volume.config_map, volume.claim, volume.medium))) > 1:
             raise PartsError(f"its volume {volume.name!r} has more than one source")
     return answer

@@ -151,7 +151,7 @@ class Manager:
         self._store_queue: WorkQueue[str] = WorkQueue(observer=MeasuredQueue(self._metrics, "datastore"))
         self._orphan_queue: WorkQueue[str] = WorkQueue()
         self._sample_queue: WorkQueue[TenantKey] = WorkQueue()
-        self._extensions = Extensions(plugins.loaded)
+        self._extensions = Extensions(plugins.loaded, addons=plugins.addons)
         self._boot = BootQueue(wake=self._tenant_queue.add, width=settings.boot_width, store_width=self._store_width)
         self._stores = OpenStores()
         self._tenancy = Tenancy(

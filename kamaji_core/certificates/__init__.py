@@ -20,9 +20,11 @@ from kamaji_core.certificates.material import (
     issue_service_account_key,
     wanted_material,
 )
+from kamaji_core.certificates.plugins import LEAF_FILE, plugin_material
 
 __all__ = [
     "AUTHORITIES",
+    "LEAF_FILE",
     "Action",
     "AuthorityWanted",
     "ControlPlaneNames",
@@ -40,6 +42,7 @@ __all__ = [
     "issue_leaf",
     "issue_service_account_key",
     "judge",
+    "plugin_material",
     "read_secret",
     "rotation_requested",
     "secret_data",

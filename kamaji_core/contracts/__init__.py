@@ -35,13 +35,17 @@ from kamaji_core.contracts.datastore import (
 )
 from kamaji_core.contracts.hooks import ManagerView, TenantEvent, hookimpl
 from kamaji_core.contracts.parts import (
+    Certificate,
+    ConfigMap,
     Container,
     ControlPlaneParts,
     EnvironmentVariable,
     Flag,
     HealthCheck,
+    Kubeconfig,
     Mount,
     RestartOn,
+    ServicePort,
     Volume,
     VolumeClaim,
 )
@@ -56,7 +60,9 @@ __all__ = [
     "AppliedObject",
     "BasicAuth",
     "Capability",
+    "Certificate",
     "Claim",
+    "ConfigMap",
     "ConfigurationError",
     "Container",
     "ControlPlaneParts",
@@ -67,6 +73,7 @@ __all__ = [
     "Flag",
     "HealthCheck",
     "IssuedCertificate",
+    "Kubeconfig",
     "ManagerView",
     "Material",
     "Mount",
@@ -75,6 +82,7 @@ __all__ = [
     "ProbeKind",
     "RestartOn",
     "SecretReferences",
+    "ServicePort",
     "Session",
     "StoreError",
     "StoreView",

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kamaji_core.pki import Usage
+
 Component = Literal["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
 """The containers that every control plane has."""
 
@@ -55,13 +57,14 @@ class VolumeClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A pod volume: the content of one Secret, a claimed one, or an empty one that the pod's containers share.
+    """A pod volume: what one Secret or ConfigMap holds, a claimed one, or an empty one that the containers share.
 
     Args:
         name: of the volume, unique within the pod.
         secret: name of the Secret in the tenant's namespace.
         items: key to path inside the volume; empty means every key under its own name.
-        mode: permissions of the Secret's files; None for Kubernetes' own.
+        mode: permissions of the files; None for Kubernetes' own.
+        config_map: name of the ConfigMap in the tenant's namespace whose content it is.
         claim: suffix of a `VolumeClaim` of the same parts.
         medium: of an empty volume, `Memory` or empty for the node's disk.
     """
@@ -70,8 +73,77 @@ class Volume:
     secret: str = ""
     items: Mapping[str, str] = field(default_factory=dict)
     mode: int | None = None
+    config_map: str = ""
     claim: str = ""
     medium: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigMap:
+    """A ConfigMap in the tenant's namespace.
+
+    Args:
+        suffix: of its name, which begins with the tenant's.
+        data: its content.
+    """
+
+    suffix: str
+    data: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A certificate of the tenant's own authority, in a Secret with `tls.crt` and `tls.key`.
+
+    It is renewed in time, and made anew when its authority, its subject or a name is another.
+
+    Args:
+        suffix: of the Secret's name, which begins with the tenant's.
+        common_name: of its subject.
+        usages: what it is for.
+        organizations: of its subject: the groups of a client. None of them gives more than its holder needs.
+        names: under which a server is reached, host names and addresses.
+    """
+
+    suffix: str
+    common_name: str
+    usages: frozenset[Usage]
+    organizations: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kubeconfig:
+    """A kubeconfig for the tenant's API server, in a Secret, with a client certificate of the tenant's authority.
+
+    Args:
+        suffix: of the Secret's name, which begins with the tenant's.
+        key: in the Secret.
+        user: common name of the certificate.
+        organizations: the groups of the user.
+        server: `loopback` for a container of the same pod, `service` for one of the management cluster.
+    """
+
+    suffix: str
+    key: str
+    user: str
+    organizations: tuple[str, ...] = ()
+    server: Literal["loopback", "service"] = "loopback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePort:
+    """A further port of the tenant's Service, TCP, with the same number on nodes where the Service has one there.
+
+    Args:
+        name: of the port.
+        port: of the Service and of the pods.
+        app_protocol: as in Kubernetes; empty for none.
+    """
+
+    name: str
+    port: int
+    app_protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +246,10 @@ class ControlPlaneParts:
 
     flags: tuple[Flag, ...] = ()
     containers: tuple[Container, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    kubeconfigs: tuple[Kubeconfig, ...] = ()
+    config_maps: tuple[ConfigMap, ...] = ()
+    service_ports: tuple[ServicePort, ...] = ()
     claims: tuple[VolumeClaim, ...] = ()
     volumes: tuple[Volume, ...] = ()
     mounts: tuple[Mount, ...] = ()

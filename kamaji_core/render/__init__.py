@@ -10,13 +10,14 @@ from kamaji_core.render.kubeadm import kubeadm_config_map
 from kamaji_core.render.owned import object_name, owned_metadata
 from kamaji_core.render.secret import secret
 from kamaji_core.render.service import service
-from kamaji_core.render.sidecars import volume_claim
+from kamaji_core.render.sidecars import config_map, volume_claim
 from kamaji_core.render.view import tenant_view
 
 __all__ = [
     "RENDERER",
     "DeploymentInputs",
     "assigned_address",
+    "config_map",
     "control_plane_names",
     "deployment",
     "endpoint",

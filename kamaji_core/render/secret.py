@@ -32,6 +32,8 @@ def secret(
     suffix: str,
     data: Mapping[str, bytes],
     annotations: Mapping[str, str] | None = None,
+    lifecycle: str = "",
+    kind: str = "Opaque",
 ) -> dict[str, Any]:
     """Build a Secret.
 
@@ -40,8 +42,11 @@ def secret(
         suffix: of its name, also its component.
         data: its content, not yet encoded.
         annotations: beside Kamaji's checksum of the content.
+        lifecycle: value of the certificate lifecycle label; empty for that of the suffix, if it has one.
+        kind: the Secret's type.
     """
-    labels = {wire.CERTIFICATE_LIFECYCLE_LABEL: LIFECYCLES[suffix]} if suffix in LIFECYCLES else {}
+    lifecycle = lifecycle or LIFECYCLES.get(suffix, "")
+    labels = {wire.CERTIFICATE_LIFECYCLE_LABEL: lifecycle} if lifecycle else {}
     metadata = owned_metadata(
         tenant,
         component=suffix,
@@ -49,7 +54,7 @@ def secret(
         labels=labels,
         annotations={**(annotations or {}), wire.CHECKSUM_ANNOTATION: checksum(data)},
     )
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded(data)}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": kind, "data": encoded(data)}
 
 
 def encoded(data: Mapping[str, bytes]) -> dict[str, str]:

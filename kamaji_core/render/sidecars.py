@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.contracts import (
+        ConfigMap,
         Container,
         ControlPlaneParts,
         EnvironmentVariable,
@@ -77,6 +78,16 @@ def volume_claim(tenant: TenantControlPlane, claim: VolumeClaim) -> dict[str, An
     }
 
 
+def config_map(tenant: TenantControlPlane, wanted: ConfigMap) -> dict[str, Any]:
+    """Build a plugin's ConfigMap."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": owned_metadata(tenant, component=wanted.suffix, suffix=wanted.suffix),
+        "data": dict(wanted.data),
+    }
+
+
 def _sidecar(container: Container, parts: tuple[ControlPlaneParts, ...], *, native: bool) -> dict[str, Any]:
     built: dict[str, Any] = {
         "name": container.name,
@@ -116,11 +127,11 @@ def _probe(check: HealthCheck, *, period: int, failures: int) -> dict[str, Any]:
 def _source(tenant: TenantControlPlane, volume: Volume) -> dict[str, Any]:
     if volume.claim:
         return {"persistentVolumeClaim": {"claimName": object_name(tenant, volume.claim)}}
-    if not volume.secret:
+    if not (volume.secret or volume.config_map):
         return {"emptyDir": {"medium": volume.medium} if volume.medium else {}}
-    source: dict[str, Any] = {"secretName": volume.secret}
+    source: dict[str, Any] = {"secretName": volume.secret} if volume.secret else {"name": volume.config_map}
     if volume.items:
         source["items"] = [{"key": key, "path": path} for key, path in volume.items.items()]
     if volume.mode is not None:
         source["defaultMode"] = volume.mode
-    return {"secret": source}
+    return {"secret" if volume.secret else "configMap": source}

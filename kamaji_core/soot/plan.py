@@ -5,12 +5,13 @@ Pure. An add-on may be a stranger's, so whatever it raises becomes a sentence an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from kamaji_core.contracts import ConfigurationError, Material
+from kamaji_core.contracts import ConfigurationError, IssuedCertificate, Material
 from kamaji_core.soot import limits
 from kamaji_core.soot.bootstrap import bootstrap_objects
 from kamaji_core.soot.wanted import Wanted
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
-    from kamaji_core.contracts import Addon, TenantView
+    from kamaji_core.contracts import Addon, ControlPlaneParts, TenantView
 
 log = structlog.get_logger()
 
@@ -75,8 +76,18 @@ class Plan:
         return (*self.bootstrap, *(one for addon in self.addons for one in addon.objects), *self.limits)
 
 
+Issued = Callable[[str], IssuedCertificate | None]
+"""Gives what was issued for a suffix; None while it was not."""
+
+
 def plan(
-    tenant: TenantControlPlane, view: TenantView, *, endpoint: str, ca_cert: bytes, addons: Mapping[str, Addon]
+    tenant: TenantControlPlane,
+    view: TenantView,
+    *,
+    endpoint: str,
+    ca_cert: bytes,
+    addons: Mapping[str, Addon],
+    issued: Issued = lambda _: None,
 ) -> Plan:
     """Plan everything.
 
@@ -86,6 +97,7 @@ def plan(
         endpoint: `host:port` of its API server for nodes.
         ca_cert: of its authority, PEM.
         addons: those of the installed plugins by name.
+        issued: the public halves of what add-ons' parts want signed.
     """
     objects: tuple[Wanted, ...] = ()
     problem = ""
@@ -94,7 +106,7 @@ def plan(
         objects = tuple(Wanted(owner="", object=one) for one in bootstrap)
     except ValueError as error:
         problem = str(error)
-    planned = _plan_addons(view, addons)
+    planned = _plan_addons(view, addons, issued)
     troubled = {one.addon.NAME for one in planned if one.addon is not None and one.problem}
     settled = frozenset(addon.NAME for addon in addons.values()) - troubled | {limits.OWNER}
     return Plan(
@@ -107,9 +119,9 @@ def plan(
     )
 
 
-def _plan_addons(view: TenantView, addons: Mapping[str, Addon]) -> tuple[AddonPlan, ...]:
+def _plan_addons(view: TenantView, addons: Mapping[str, Addon], issued: Issued) -> tuple[AddonPlan, ...]:
     spec: Mapping[str, Any] = view.spec.get("addons") or {}
-    planned = [one for addon in addons.values() if (one := _plan_addon(view, spec, addon)) is not None]
+    planned = [one for addon in addons.values() if (one := _plan_addon(view, spec, addon, issued)) is not None]
     named = {key: value for key, value in spec.items() if key != EXTRA} | dict(spec.get(EXTRA) or {})
     asked = [key for key, value in named.items() if value is not None]
     brought = {addon.SPEC_KEY for addon in addons.values()}
@@ -117,12 +129,12 @@ def _plan_addons(view: TenantView, addons: Mapping[str, Addon]) -> tuple[AddonPl
     return (*planned, *missing)
 
 
-def _plan_addon(view: TenantView, spec: Mapping[str, Any], addon: Addon) -> AddonPlan | None:
+def _plan_addon(view: TenantView, spec: Mapping[str, Any], addon: Addon, issued: Issued) -> AddonPlan | None:
     try:
         config = addon.config(spec)
         if config is None:
             return None
-        objects = addon.tenant_objects(view, config, Material())
+        objects = addon.tenant_objects(view, config, _material(addon.parts(view, config), issued))
         wanted = tuple(Wanted(owner=addon.NAME, object=one) for one in objects)
         for one in wanted:
             _check(one)
@@ -131,6 +143,16 @@ def _plan_addon(view: TenantView, spec: Mapping[str, Any], addon: Addon) -> Addo
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=str(error))
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=failure_of(addon, error))
+
+
+def _material(parts: ControlPlaneParts, issued: Issued) -> Material:
+    """The public halves of what was issued for an add-on's parts; what is not there yet is left out."""
+    certificates = {one.suffix: issued(one.suffix) for one in parts.certificates}
+    kubeconfigs = {one.suffix: issued(one.suffix) for one in parts.kubeconfigs}
+    return Material(
+        certificates={suffix: one for suffix, one in certificates.items() if one is not None},
+        kubeconfigs={suffix: one for suffix, one in kubeconfigs.items() if one is not None},
+    )
 
 
 def _check(one: Wanted) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kamaji_core.api import labels as wire
+from kamaji_core.certificates import LEAF_FILE
+from kamaji_core.contracts import IssuedCertificate
 from kamaji_core.render import assigned_address, endpoint, object_name
 
 if TYPE_CHECKING:
@@ -126,3 +128,20 @@ def _inside(service: Mapping[str, Any] | None) -> str:
     """The Service's own address, which no load balancer's absence can take away."""
     address = ((service or {}).get("spec") or {}).get("clusterIP")
     return address if address and address != "None" else ""
+
+
+def issued(seen: Seen, suffix: str, caches: Caches) -> IssuedCertificate | None:
+    """Find the public half of what was issued for an add-on; None while it is not there.
+
+    Args:
+        seen: the tenant.
+        suffix: of the Secret.
+        caches: of the management cluster.
+    """
+    metadata = seen.tenant.metadata
+    secret = caches.secrets.get((metadata.namespace, object_name(seen.tenant, suffix)))
+    if secret is None:
+        return None
+    embedded = next((one.certificate for one in secret.kubeconfigs.values()), b"")
+    certificate = secret.certificates.get(f"{LEAF_FILE}.crt", embedded)
+    return IssuedCertificate(secret=secret.name, certificate=certificate, authority=seen.ca_cert)

@@ -27,7 +27,7 @@ from kamaji_core.kube import (
 )
 from kamaji_core.render import tenant_view
 from kamaji_core.soot.plan import Plan, plan
-from kamaji_core.soot.seen import Caches, Seen, see
+from kamaji_core.soot.seen import Caches, Seen, issued, see
 from kamaji_core.soot.session import LOOK_SECONDS, Target, TenantSession
 
 if TYPE_CHECKING:
@@ -153,7 +153,14 @@ class Sessions:
             view = tenant_view(tenant, endpoint=seen.node_endpoint, ca_cert=seen.ca_cert, secret_names={})
         except VersionError as error:
             return Plan(bootstrap_problem=str(error), generation=tenant.metadata.generation)
-        return plan(tenant, view, endpoint=seen.node_endpoint, ca_cert=seen.ca_cert, addons=self._addons)
+        return plan(
+            tenant,
+            view,
+            endpoint=seen.node_endpoint,
+            ca_cert=seen.ca_cert,
+            addons=self._addons,
+            issued=lambda suffix: issued(seen, suffix, self._caches),
+        )
 
     async def _connect(self, key: TenantKey) -> Target:
         seen = self._seen(key)

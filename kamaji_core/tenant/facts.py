@@ -7,6 +7,7 @@ answers is folded in, so that the next wave of the same pass knows it without re
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ from kamaji_core.render import object_name
 from kamaji_core.render.kubeadm import COMPONENT as KUBEADM_CONFIG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.datastore import StoreState
     from kamaji_core.tenancy import TenantState
@@ -58,6 +57,33 @@ class Caches:
     strays: Strays
 
 
+class OwnSecrets(Mapping[str, SecretFacts]):
+    """A tenant's Secrets by suffix, each looked up when it is asked for.
+
+    Which Secrets there are beside the usual ones, plugins say, and what they say depends on the facts: so no list of
+    suffixes is needed. Only the usual ones are told by iterating.
+
+    Args:
+        known: Secrets by namespace and name.
+        namespace: of the tenant.
+        tenant: its name.
+    """
+
+    def __init__(self, known: Mapping[Key, SecretFacts], *, namespace: str, tenant: str) -> None:
+        self._known = known
+        self._namespace = namespace
+        self._tenant = tenant
+
+    def __getitem__(self, suffix: str) -> SecretFacts:
+        return self._known[self._namespace, f"{self._tenant}-{suffix}"]
+
+    def __iter__(self) -> Iterator[str]:
+        return (suffix for suffix in SECRET_SUFFIXES if (self._namespace, f"{self._tenant}-{suffix}") in self._known)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known of one tenant during one pass.
@@ -69,7 +95,8 @@ class Facts:
         service: the live Service.
         deployment: the live Deployment.
         kubeadm_config: the live ConfigMap.
-        volume_claims: looks a live PersistentVolumeClaim up by its namespace and name.
+        config_maps: looks a live ConfigMap up by its namespace and name.
+        volume_claims: the same for a PersistentVolumeClaim.
         native_sidecars: whether the management cluster knows init containers that go on running.
         secrets: by suffix.
         private: content of Secrets of `PRIVATE_SUFFIXES` that were written or read in this pass, by suffix.
@@ -85,6 +112,7 @@ class Facts:
     service: dict[str, Any] | None = None
     deployment: dict[str, Any] | None = None
     kubeadm_config: dict[str, Any] | None = None
+    config_maps: Mapping[Key, dict[str, Any]] = field(default_factory=dict)
     volume_claims: Mapping[Key, dict[str, Any]] = field(default_factory=dict)
     native_sidecars: bool = True
     secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
@@ -124,14 +152,14 @@ class Facts:
                 return self._with_secret(manifest)
             case "Service":
                 return replace(self, service=dict(manifest))
-            case "ConfigMap":
+            case "ConfigMap" if manifest["metadata"]["name"] == object_name(self.tenant, KUBEADM_CONFIG):
                 return replace(self, kubeadm_config=dict(manifest))
+            case "ConfigMap":
+                return replace(self, config_maps=_with(self.config_maps, manifest))
             case "Deployment":
                 return replace(self, deployment=dict(manifest))
             case "PersistentVolumeClaim":
-                key = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-                known: Any = self.volume_claims  # only read
-                return replace(self, volume_claims=ChainMap({key: dict(manifest)}, known))
+                return replace(self, volume_claims=_with(self.volume_claims, manifest))
             case kind:
                 raise ValueError(f"no facts are kept of a {kind}")
 
@@ -141,7 +169,14 @@ class Facts:
         private = dict(self.private)
         if suffix in PRIVATE_SUFFIXES:
             private[suffix] = secret_data(manifest)
-        return replace(self, secrets={**self.secrets, suffix: facts}, private=private)
+        known: Any = self.secrets  # only read
+        return replace(self, secrets=ChainMap({suffix: facts}, known), private=private)
+
+
+def _with(known: Any, manifest: Mapping[str, Any]) -> Mapping[Key, dict[str, Any]]:
+    """Known objects with one of them as an own write was answered."""
+    metadata = manifest["metadata"]
+    return ChainMap({(metadata["namespace"], metadata["name"]): dict(manifest)}, known)
 
 
 def gather(
@@ -164,11 +199,6 @@ def gather(
         native_sidecars: whether the management cluster knows init containers that go on running.
     """
     namespace = tenant.metadata.namespace
-    secrets = {
-        suffix: facts
-        for suffix in SECRET_SUFFIXES
-        if (facts := caches.secrets.get((namespace, object_name(tenant, suffix)))) is not None
-    }
     return Facts(
         tenant=tenant,
         store_name=store_name,
@@ -176,9 +206,10 @@ def gather(
         service=caches.services.get((namespace, object_name(tenant))),
         deployment=caches.deployments.get((namespace, object_name(tenant))),
         kubeadm_config=caches.config_maps.get((namespace, object_name(tenant, KUBEADM_CONFIG))),
+        config_maps=caches.config_maps,
         volume_claims=caches.volume_claims,
         native_sidecars=native_sidecars,
-        secrets=secrets,
+        secrets=OwnSecrets(caches.secrets, namespace=namespace, tenant=tenant.metadata.name),
         ensured=tenant.status.storage.setup.checksum,
         strays=caches.strays.of((namespace, tenant.metadata.name), uid=tenant.metadata.uid),
         inside=inside,

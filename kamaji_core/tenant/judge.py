@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from kamaji_core.api.conditions import TenantCondition, TenantReason
 from kamaji_core.api.rules import tenant_problems
 from kamaji_core.api.versions import VersionError, check_change
-from kamaji_core.certificates import ControlPlaneNames, Judgement, judge, wanted_material
+from kamaji_core.certificates import ControlPlaneNames, Judgement, judge, plugin_material, wanted_material
+from kamaji_core.contracts import ConfigurationError
 from kamaji_core.extensions import ExtensionError, Extensions
 from kamaji_core.render import control_plane_names
 from kamaji_core.tenant.claim import claim_of, credentials_due, credentials_renew_at, ensure_checksum, unsettled
@@ -103,8 +104,9 @@ def assess(facts: Facts, *, now: datetime, extensions: Extensions = NO_EXTENSION
     wrong = _specification(facts, extensions)
     names = _names(facts)
     claim = claim_of(facts)
-    material = judge(wanted_material(names), secrets=facts.secrets, provisioned=facts.provisioned, now=now)
     parts, failed = (None, []) if wrong else _parts(facts, claim, extensions)
+    wanted = (*wanted_material(names), *plugin_material(parts or (), names))
+    material = judge(wanted, secrets=facts.secrets, provisioned=facts.provisioned, now=now)
     config, files = facts.secrets.get(STORE_CONFIG), facts.secrets.get(STORE_CERTIFICATE)
     ensured = config is not None and ensure_checksum(facts, claim) == facts.ensured
     settle_at = _settle_at(facts)
@@ -174,6 +176,8 @@ def _parts(
 ) -> tuple[tuple[ControlPlaneParts, ...] | None, list[Problem]]:
     try:
         return plugin_parts(facts, claim, extensions), []
+    except ConfigurationError as error:
+        return None, [_held(facts, TenantReason.SPECIFICATION_INVALID, str(error))]
     except ExtensionError as error:
         return None, [_held(facts, TenantReason.PLUGIN_FAILED, str(error))]
 

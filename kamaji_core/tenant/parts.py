@@ -1,4 +1,4 @@
-"""What plugins want in a tenant's pods: first its store's driver, then the hooks. Pure; failures are sentences."""
+"""What plugins want in a tenant's pods: its store's driver, the add-ons, the hooks, in this order. Pure."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def plugin_parts(facts: Facts, claim: Claim, extensions: Extensions) -> tuple[Co
         extensions: the plugins' hooks.
 
     Raises:
+        ConfigurationError: when the settings of an add-on do not fit.
         ExtensionError: when a plugin cannot tell.
     """
     store = facts.store
@@ -47,7 +48,8 @@ def plugin_parts(facts: Facts, claim: Claim, extensions: Extensions) -> tuple[Co
         parts = checked_parts(store.driver.parts(store.view, view, claim, secrets=references))
     except Exception as error:
         raise ExtensionError(store.driver.NAME, "say what the tenant's pods need", error) from error
-    return (parts, *extensions.render(view, (parts,)))
+    beside = (parts, *extensions.addon_parts(view))
+    return (*beside, *extensions.render(view, beside))
 
 
 def many_replicas(facts: Facts) -> bool:

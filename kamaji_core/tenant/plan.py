@@ -11,29 +11,39 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kamaji_core.api import labels as wire
-from kamaji_core.certificates import rotation_requested
-from kamaji_core.kube import CONFIG_MAPS, DEPLOYMENTS, PERSISTENT_VOLUME_CLAIMS, SERVICES, Resource, differences
+from kamaji_core.certificates import LeafWanted, rotation_requested
+from kamaji_core.kube import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    PERSISTENT_VOLUME_CLAIMS,
+    SECRETS,
+    SERVICES,
+    Resource,
+    differences,
+)
 from kamaji_core.render import (
     DeploymentInputs,
     assigned_address,
+    config_map,
     deployment,
     inputs_digest,
     kubeadm_config_map,
+    object_name,
     secret,
     service,
     volume_claim,
 )
-from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
+from kamaji_core.tenant.facts import SECRET_SUFFIXES, STORE_CERTIFICATE, STORE_CONFIG
 from kamaji_core.tenant.parts import many_replicas
 from kamaji_core.tenant.rollout import is_rolled_out
 from kamaji_core.tenant.strays import mounted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from kamaji_core.certificates import SecretFacts
-    from kamaji_core.contracts import Claim, Credentials
+    from kamaji_core.contracts import Claim, ControlPlaneParts, Credentials
     from kamaji_core.tenant.facts import Facts
     from kamaji_core.tenant.judge import Assessment
     from kamaji_core.tenant.material import Material
@@ -145,14 +155,16 @@ def plan(facts: Facts, assessment: Assessment, material: Material) -> tuple[Chan
     changes: tuple[Change, ...] = (*_secrets(facts, assessment, material), *_store(facts, assessment, material))
     if assessment.held:
         return changes
+    ports = [port for part in assessment.parts or () for port in part.service_ports]
     changes = (
-        *_apply(SERVICES, service(facts.tenant), facts.service),
+        *_apply(SERVICES, service(facts.tenant, ports), facts.service),
         *changes,
         *_kubeadm_config(facts),
+        *_config_maps(facts, assessment),
         *_volume_claims(facts, assessment),
         *_deployment(facts, assessment),
     )
-    return changes or _settle(facts, assessment) or _strays(facts)
+    return changes or _settle(facts, assessment) or _strays(facts, assessment)
 
 
 def _apply(resource: Resource, intent: Mapping[str, Any], live: Mapping[str, Any] | None) -> tuple[Apply, ...]:
@@ -162,12 +174,20 @@ def _apply(resource: Resource, intent: Mapping[str, Any], live: Mapping[str, Any
     return (Apply(resource=resource, manifest=intent, because=tuple(because)),) if because else ()
 
 
-def _strays(facts: Facts) -> tuple[Remove, ...]:
-    """What may go: pods of the present template run, and it mounts none of it."""
-    if not facts.strays or facts.deployment is None or not is_rolled_out(facts.deployment):
+def _strays(facts: Facts, assessment: Assessment) -> tuple[Remove, ...]:
+    """What may go: pods of the present template run, and neither it nor a plugin needs any of it."""
+    if not facts.strays or facts.deployment is None or not is_rolled_out(facts.deployment) or assessment.parts is None:
         return ()
-    needed = mounted(facts.deployment)
+    needed = mounted(facts.deployment) | _named_by_plugins(facts, assessment.parts)
     return tuple(Remove(stray=stray) for stray in facts.strays if (stray.resource.kind, stray.name) not in needed)
+
+
+def _named_by_plugins(facts: Facts, parts: Iterable[ControlPlaneParts]) -> set[tuple[str, str]]:
+    suffixes: dict[str, list[str]] = {SECRETS.kind: [], CONFIG_MAPS.kind: []}
+    for part in parts:
+        suffixes[SECRETS.kind] += [one.suffix for one in part.certificates] + [one.suffix for one in part.kubeconfigs]
+        suffixes[CONFIG_MAPS.kind] += [one.suffix for one in part.config_maps]
+    return {(kind, object_name(facts.tenant, suffix)) for kind, found in suffixes.items() for suffix in found}
 
 
 def _secrets(facts: Facts, assessment: Assessment, material: Material) -> list[CreateSecret | ReplaceSecret]:
@@ -176,7 +196,7 @@ def _secrets(facts: Facts, assessment: Assessment, material: Material) -> list[C
         annotations = rotation_record(facts.secrets.get(suffix), assessment.now)
         if suffix == STORE_CERTIFICATE and facts.store and facts.store.view:
             annotations[wire.STORE_DIGEST_ANNOTATION] = facts.store.view.content_digest
-        manifest = secret(facts.tenant, suffix=suffix, data=data, annotations=annotations)
+        manifest = secret(facts.tenant, suffix=suffix, data=data, annotations=annotations, **_form(suffix, assessment))
         existing = facts.secrets.get(suffix)
         if existing is None:
             changes.append(CreateSecret(manifest=manifest))
@@ -188,6 +208,16 @@ def _secrets(facts: Facts, assessment: Assessment, material: Material) -> list[C
             dropped = tuple(sorted(existing.digests.keys() - data.keys()))
             changes.append(ReplaceSecret(manifest=manifest, dropped=dropped))
     return changes
+
+
+def _form(suffix: str, assessment: Assessment) -> dict[str, str]:
+    """Type and lifecycle of a Secret that a plugin wants; those of the core's own follow from their suffix."""
+    verdict = assessment.material.verdicts.get(suffix)
+    if suffix in SECRET_SUFFIXES or verdict is None:
+        return {}
+    if isinstance(verdict.wanted, LeafWanted):
+        return {"kind": "kubernetes.io/tls", "lifecycle": "x509"}
+    return {"lifecycle": "kubeconfig"}
 
 
 def rotation_record(existing: SecretFacts | None, now: datetime) -> dict[str, str]:
@@ -222,6 +252,15 @@ def _settle(facts: Facts, assessment: Assessment) -> tuple[SettleStore, ...]:
         return ()
     config = facts.secrets[STORE_CONFIG]
     return (SettleStore(claim=assessment.claim, credentials=facts.credentials, config=config),)
+
+
+def _config_maps(facts: Facts, assessment: Assessment) -> list[Apply]:
+    wanted = [config_map(facts.tenant, one) for part in assessment.parts or () for one in part.config_maps]
+    changes: list[Apply] = []
+    for manifest in wanted:
+        metadata = manifest["metadata"]
+        changes += _apply(CONFIG_MAPS, manifest, facts.config_maps.get((metadata["namespace"], metadata["name"])))
+    return changes
 
 
 def _volume_claims(facts: Facts, assessment: Assessment) -> list[Apply]:
