@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kamaji_core.testing import Server
 from kamaji_core.testing.files import write_private
+from sandbox import processes
 from sandbox.errors import SandboxError, run
 from sandbox.places import LOGS, NODE_ADDRESS, POSTGRES_PORT, POSTGRES_ROLE, STATE
 
@@ -84,6 +85,10 @@ def prepare(material: Material) -> None:
             directory=Path("/"),
         )
         unfinished.rename(_DATA)
+    record = processes.recorded(NAME)
+    if record is None or not record.is_alive:
+        # What was killed leaves its process id, and PostgreSQL does not start while anybody has that.
+        (_DATA / "postmaster.pid").unlink(missing_ok=True)
 
 
 def server() -> Server:

@@ -17,6 +17,7 @@ from kamaji_core.api.conditions import DataStoreReason
 from kamaji_core.api.datastore import VALIDATION_CONDITION
 from kamaji_core.contracts import ProbeKind, StoreError
 from kamaji_core.datastore.calls import ask
+from kamaji_core.datastore.guard import GuardedSession
 from kamaji_core.datastore.references import DanglingReferenceError, resolve
 from kamaji_core.datastore.report import status_patch
 from kamaji_core.datastore.secrets import ReferencedSecrets
@@ -80,7 +81,7 @@ class DataStoreController:
         self._wake = wake
         self._tell = tell
         self._now = now
-        self._secrets = ReferencedSecrets(client, changed=self._secret_changed)
+        self._secrets = ReferencedSecrets(client, changed=self._look_again)
         self._probe_due: dict[str, tuple[int, float]] = {}
 
     async def reconcile(self, name: str) -> float | None:
@@ -114,7 +115,7 @@ class DataStoreController:
         """End the watches of Secrets."""
         await self._secrets.aclose()
 
-    def _secret_changed(self, name: str) -> None:
+    def _look_again(self, name: str) -> None:
         self._probe_due.pop(name, None)
         self._wake(name)
 
@@ -157,7 +158,7 @@ class DataStoreController:
     async def _probe(self, name: str, driver: DatastoreDriver, view: StoreView, kept: Session | None) -> StoreState:
         session = kept
         try:
-            session = kept or _opened(driver, view)
+            session = kept or GuardedSession(_opened(driver, view), doubt=lambda: self._look_again(name))
             probe = await ask(session.probe(), seconds=PROBE_LIMIT_SECONDS, to="answer a login")
             kind, sentence = probe.kind, probe.sentence
         except StoreError as error:
