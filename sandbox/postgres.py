@@ -133,6 +133,9 @@ def set_up_role(material: Material) -> None:
     psql(
         f"SELECT 'CREATE ROLE {role}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec\n"  # noqa: S608 - both are ours
         f"ALTER ROLE {role} LOGIN CREATEDB CREATEROLE PASSWORD '{password}';\n"
+        # A tenant's login sees its own database alone.
+        "REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;\n"
+        f"GRANT CONNECT ON DATABASE postgres TO {role};\n"
     )
 
 

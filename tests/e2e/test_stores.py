@@ -33,9 +33,7 @@ def operator(sandbox: SandboxCommand) -> Iterator[Operator]:
 @pytest.fixture(scope="module")
 def with_postgres(management: SandboxCommand) -> Iterator[SandboxCommand]:
     """The management cluster with a PostgreSQL, and the example DataStore ready."""
-    before = pids(management)
     management.run("up", "--datastore", "postgres")
-    assert pids(management) == before
     management.kubectl("apply", f"--filename={ROOT}/examples/datastore-postgres.yaml")
     ready = ("--for=jsonpath={.status.ready}=true", f"--timeout={LIMIT}s")
     management.kubectl("wait", "datastore/postgres", *ready)
@@ -49,12 +47,6 @@ def tenant(with_postgres: SandboxCommand, make_tenant: Callable[..., Tenant]) ->
     """One whose data is in PostgreSQL."""
     assert with_postgres
     return make_tenant(NAME, dataStore="postgres")
-
-
-def pids(sandbox: SandboxCommand) -> dict[str, int]:
-    """Process ids of the sandbox's servers, PostgreSQL excepted."""
-    servers = json.loads(sandbox.run("status", "--json").stdout)["servers"]
-    return {server["name"]: server["pid"] for server in servers if server["pid"] and server["name"] != postgres.NAME}
 
 
 def control_plane_pod(sandbox: SandboxCommand) -> str:
