@@ -55,9 +55,7 @@ class Faults:
 
     @pytest.mark.parametrize("mode", [GateMode.SILENT, GateMode.UNANSWERED], ids=["silent", "unanswered"])
     async def test_nothing_answers(self, desk: Desk, mode: GateMode) -> None:
-        """Every step ends within its own limit when nothing comes back, on a connection that worked and on the first
-        one of a session, and heals in the same session.
-        """
+        """Every step ends in time, on a connection that worked and on a session's first, and heals in that session."""
         desk.needs(Feature.SERVER)
         steps = [step for step in STEPS if step not in ASKING or desk.can(ASKING[step])]
         sessions = {step: desk.open() for step in steps}
@@ -89,7 +87,7 @@ class Faults:
 
     @pytest.mark.parametrize("step", WRITING_STEPS)
     async def test_the_answer_is_lost(self, desk: Desk, step: str) -> None:
-        """Cut after each request, done at the server or not, the step fails in order or succeeds, and can be repeated."""
+        """Cut after each request, done at the server or not, the step can be repeated and does its work."""
         desk.needs(Feature.SERVER)
         for number in range(MOST_REQUESTS):
             case = await prepare(desk, step)
