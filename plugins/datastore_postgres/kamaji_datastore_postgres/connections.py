@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from kamaji_core.pki import tls_context
+from kamaji_datastore_postgres.access import endpoint_text
 from kamaji_datastore_postgres.errors import PostgresError, StandbyError, UnavailableError, error_for
-from kamaji_datastore_postgres.settings import endpoint_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from kamaji_datastore_postgres.settings import Access
+    from kamaji_datastore_postgres.access import Access
 
     Connection = asyncpg.Connection[Any]
 
@@ -200,9 +200,9 @@ def _gravest(failures: list[PostgresError]) -> PostgresError:
 
 
 def _context(access: Access) -> ssl.SSLContext | None:
-    if access.ssl_mode == "disable":
+    if access.protection == "disable":
         return None
-    if access.ssl_mode == "require":
+    if access.protection == "require":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = False
@@ -210,5 +210,5 @@ def _context(access: Access) -> ssl.SSLContext | None:
         return context
     tls = access.tls
     context = tls_context(tls.ca_certificate, certificate=tls.client_certificate, key=tls.client_key)
-    context.check_hostname = access.ssl_mode == "verify-full"
+    context.check_hostname = access.protection == "verify-full"
     return context

@@ -68,8 +68,9 @@ def check_names(claim: Claim, *, login: str, database: str) -> None:
         or _reserved(claim)
     )
     if problem is None and login in roles_of(claim.user):
-        problem = f"The user {claim.user!r} or one of its logins is the operator's own: choose another " + (
-            "spec.dataStoreUsername."
+        problem = (
+            f"The user {claim.user!r} or one of its logins is the operator's own at PostgreSQL: choose another "
+            f"spec.dataStoreUsername."
         )
     if problem is None and claim.schema == database:
         problem = (

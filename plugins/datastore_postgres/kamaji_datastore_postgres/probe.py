@@ -14,8 +14,8 @@ from kamaji_datastore_postgres.catalog import Me, shared_databases, who_am_i
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kamaji_datastore_postgres.access import Access
     from kamaji_datastore_postgres.connections import Connections
-    from kamaji_datastore_postgres.settings import Access
 
 REQUIRED = 130000
 """The oldest server that can end a database's connections when it drops it."""
@@ -73,9 +73,9 @@ def _trouble(me: Me, endpoint: str) -> tuple[ProbeKind, str] | None:
 
 def _praise(me: Me, access: Access, shared: Sequence[str]) -> str:
     sentence = f"PostgreSQL {me.version} at {access.named} accepts the login and its rights suffice."
-    if access.ssl_mode == "disable":
-        sentence += " Connections are not encrypted: give spec.tlsConfig unless the network is trusted."
-    elif access.ssl_mode == "require":
+    if access.protection == "disable":
+        sentence += " Connections are plain text, passwords apart: give spec.tlsConfig unless the network is trusted."
+    elif access.protection == "require":
         sentence += " The server's certificate is not verified: give spec.tlsConfig."
     if shared:
         sentence += (

@@ -17,6 +17,7 @@ import asyncpg
 
 from kamaji_core.contracts import Claim, Credentials, Drift, Probe, ProbeKind, Session, StoreError, Usage
 from kamaji_datastore_postgres import changes, ownership
+from kamaji_datastore_postgres.access import Access, access_of
 from kamaji_datastore_postgres.catalog import Found, find, records
 from kamaji_datastore_postgres.changes import Statement
 from kamaji_datastore_postgres.connections import Connections
@@ -27,12 +28,13 @@ from kamaji_datastore_postgres.names import NameRefusedError, check_names, login
 from kamaji_datastore_postgres.probe import look
 from kamaji_datastore_postgres.records import recorded_claims
 from kamaji_datastore_postgres.scram import verifier
+from kamaji_datastore_postgres.settings import config_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from kamaji_core.contracts import StoreView
     from kamaji_datastore_postgres.connections import Connection
-    from kamaji_datastore_postgres.settings import Access
 
 PROBE_LIMIT = 10.0
 READ_LIMIT = 20.0
@@ -67,6 +69,15 @@ class WrongCredentialsError(StoreError):
             kind=ProbeKind.AUTH,
             retry=False,
         )
+
+
+def open_session(store: StoreView) -> PostgresSession:
+    """Prepare a session; the first call connects.
+
+    Args:
+        store: with settings that were found good.
+    """
+    return PostgresSession(access_of(store), connection_limit=config_of(store).connection_limit)
 
 
 class PostgresSession(Session):
