@@ -44,6 +44,7 @@ class EtcdSettings:
         tls: serving certificate and the authority of its clients; without it clients need none.
         auto_compaction_retention: history kept, such as `5m`; nothing is compacted without it.
         unsafe_no_fsync: do not wait for the disk: for tests only.
+        quota_bytes: size of the database at which etcd takes no more; its own default where None.
     """
 
     name: str
@@ -56,6 +57,7 @@ class EtcdSettings:
     tls: TlsFiles | None = None
     auto_compaction_retention: str | None = None
     unsafe_no_fsync: bool = False
+    quota_bytes: int | None = None
 
     @property
     def endpoint(self) -> str:
@@ -85,6 +87,7 @@ def etcd(settings: EtcdSettings) -> Server:
         "auto-compaction-mode": "periodic" if settings.auto_compaction_retention else None,
         "auto-compaction-retention": settings.auto_compaction_retention,
         "unsafe-no-fsync": True if settings.unsafe_no_fsync else None,
+        "quota-backend-bytes": settings.quota_bytes,
     }
     if tls is not None:
         told |= {
@@ -135,6 +138,7 @@ class EtcdServer:
     Args:
         tls: serve TLS, ask for client certificates, and turn authentication on with the user `root`.
         auto_compaction_retention: history kept, such as `5m`.
+        quota_bytes: size of the database at which it takes no more; etcd's own default where None.
 
     Attributes:
         endpoints: URLs for clients, one.
@@ -143,7 +147,9 @@ class EtcdServer:
         files: the same on disk, for programs that read files; with `tls` only.
     """
 
-    def __init__(self, *, tls: bool = False, auto_compaction_retention: str | None = "5m") -> None:
+    def __init__(
+        self, *, tls: bool = False, auto_compaction_retention: str | None = "5m", quota_bytes: int | None = None
+    ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="kamaji-etcd-"))
         self.ca: KeyPair | None = None
         self.root: KeyPair | None = None
@@ -160,6 +166,7 @@ class EtcdServer:
             tls=serving,
             auto_compaction_retention=auto_compaction_retention,
             unsafe_no_fsync=True,
+            quota_bytes=quota_bytes,
         )
         self.endpoints: tuple[str, ...] = (settings.endpoint,)
         try:
