@@ -34,7 +34,7 @@ class CountsNothing(Broken):
     class SESSION(EtcdSession):
         """See above."""
 
-        async def usage(self, claim: Claim) -> Usage:  # noqa: ARG002 - that is the fault
+        async def usage(self, claim: Claim) -> Usage:
             """Measure nothing."""
             return Usage(keys=0, bytes=0, exact=True)
 
@@ -56,7 +56,7 @@ class SeesNoDrift(Broken):
     class SESSION(EtcdSession):
         """See above."""
 
-        async def check(self, claim: Claim) -> Drift | None:  # noqa: ARG002 - that is the fault
+        async def check(self, claim: Claim) -> Drift | None:
             """See nothing."""
             return None
 
