@@ -184,7 +184,18 @@ class PostgresServer:
             environment |= {"PGHOST": "127.0.0.1", "PGPASSWORD": password, "PGSSLMODE": "verify-full"}
             environment["PGSSLROOTCERT"] = str(authority)
         return subprocess.run(
-            [str(self._programs / "psql"), "-X", "-q", "-At", "-F", "\x1f", "-v", "ON_ERROR_STOP=1", "-f", "-"],
+            [
+                shutil.which("psql", path=f"{self._programs}:{os.defpath}") or "psql",
+                "-X",
+                "-q",
+                "-At",
+                "-F",
+                "\x1f",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-f",
+                "-",
+            ],
             input=statement,
             capture_output=True,
             text=True,
@@ -263,7 +274,6 @@ class PostgresServer:
             if "starting up" not in result.stderr:
                 break
         raise RuntimeError(f"PostgreSQL does not serve: {result.stderr.strip()}")
-
 
     def _remove(self) -> None:
         self.stop()

@@ -26,8 +26,9 @@ async def until(
     Raises:
         AssertionError: when it does not hold in time.
     """
-    async with asyncio.timeout(seconds) as limit:
-        try:
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
             while True:
                 if task is not None and task.done():
                     task.result()
@@ -37,7 +38,7 @@ async def until(
                 if outcome:
                     return
                 await asyncio.sleep(POLL_SECONDS)
-        except TimeoutError:
-            if limit.expired():
-                raise AssertionError(f"waited {seconds:.0f} s in vain for {what}") from None
-            raise
+    except TimeoutError:
+        if limit.expired():
+            raise AssertionError(f"waited {seconds:.0f} s in vain for {what}") from None
+        raise

@@ -28,9 +28,9 @@ MUCH = 200
 
 async def is_shut_out(client: TenantClient) -> bool:
     """Whether a client that is logged in may neither write nor read any more."""
-    for attempt in (client.write("late", b"value"), client.read("late")):
+    for attempt in (lambda: client.write("late", b"value"), lambda: client.read("late")):
         try:
-            await attempt
+            await attempt()
         except RefusedError:
             continue
         return False

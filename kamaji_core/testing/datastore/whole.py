@@ -9,12 +9,20 @@ import pytest
 import pytest_asyncio
 
 from kamaji_core.testing.datastore.access import Access
+from kamaji_core.testing.datastore.cancelling import Cancelling
 from kamaji_core.testing.datastore.claiming import Claiming
+from kamaji_core.testing.datastore.closing import Closing
 from kamaji_core.testing.datastore.desk import all_logs, at_desk
 from kamaji_core.testing.datastore.ending import Ending
+from kamaji_core.testing.datastore.faults import Faults
 from kamaji_core.testing.datastore.isolation import Isolation
+from kamaji_core.testing.datastore.issuing import Issuing
 from kamaji_core.testing.datastore.looking import Looking
 from kamaji_core.testing.datastore.owning import Owning
+from kamaji_core.testing.datastore.parts import Parts
+from kamaji_core.testing.datastore.probing import Probing
+from kamaji_core.testing.datastore.secrecy import Secrecy
+from kamaji_core.testing.datastore.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,10 +30,40 @@ if TYPE_CHECKING:
     from kamaji_core.testing.datastore.desk import Desk
     from kamaji_core.testing.datastore.under_test import StoreUnderTest
 
-PARTS: tuple[type, ...] = (Claiming, Owning, Isolation, Access, Ending, Looking)
+PARTS: tuple[type, ...] = (
+    Settings,
+    Issuing,
+    Parts,
+    Probing,
+    Claiming,
+    Owning,
+    Isolation,
+    Access,
+    Ending,
+    Looking,
+    Faults,
+    Cancelling,
+    Closing,
+    Secrecy,
+)
 
 
-class DatastoreContract(Claiming, Owning, Isolation, Access, Ending, Looking):
+class DatastoreContract(
+    Settings,
+    Issuing,
+    Parts,
+    Probing,
+    Claiming,
+    Owning,
+    Isolation,
+    Access,
+    Ending,
+    Looking,
+    Faults,
+    Cancelling,
+    Closing,
+    Secrecy,
+):
     """Inherit, give the fixture `server`, and every promise of the contract is a test of your driver.
 
     Tests of one class share the server, and each uses names of its own. The tests run in pytest-asyncio's automatic

@@ -4,12 +4,13 @@ A library, no plugin: it has no entry point, imports no network library and know
 """
 
 from kamaji_kine.connection import connection_url
-from kamaji_kine.parts import CONTAINER, ENDPOINT, TlsFiles, kine_parts
+from kamaji_kine.parts import CONTAINER, ENDPOINT, GROUP, TlsFiles, kine_parts
 from kamaji_kine.settings import IMAGE, KineConfig, kine_problems
 
 __all__ = [
     "CONTAINER",
     "ENDPOINT",
+    "GROUP",
     "IMAGE",
     "KineConfig",
     "TlsFiles",

@@ -29,6 +29,9 @@ CONTAINER = "kine"
 ENDPOINT = "KINE_ENDPOINT"
 """kine's variable for its connection string, and the name under which a driver keeps it in `Credentials.settings`."""
 
+GROUP = 65534
+"""Group of `nobody`, whom kine's image runs as: what a claimed volume is given to, so that kine may write to it."""
+
 SOCKET_DIRECTORY = "/run/kine"
 SOCKET = f"unix://{SOCKET_DIRECTORY}/kine.sock"
 TLS_DIRECTORY = "/etc/kine/tls"

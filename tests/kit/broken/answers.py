@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, ClassVar
 
 from broken.base import Broken
@@ -34,7 +35,7 @@ class CountsNothing(Broken):
     class SESSION(EtcdSession):
         """See above."""
 
-        async def usage(self, claim: Claim) -> Usage:  # noqa: ARG002 - that is the fault
+        async def usage(self, claim: Claim) -> Usage:
             """Measure nothing."""
             return Usage(keys=0, bytes=0, exact=True)
 
@@ -56,7 +57,7 @@ class SeesNoDrift(Broken):
     class SESSION(EtcdSession):
         """See above."""
 
-        async def check(self, claim: Claim) -> Drift | None:  # noqa: ARG002 - that is the fault
+        async def check(self, claim: Claim) -> Drift | None:
             """See nothing."""
             return None
 
@@ -114,6 +115,18 @@ class OneKindForAll(Broken):
             """Tell one kind."""
             probe = await super().probe()
             return probe if probe.ok else Probe(kind=ProbeKind.REFUSED, sentence=probe.sentence)
+
+
+class FullIsWell(Broken):
+    """As long as logins work, all is well."""
+
+    class SESSION(EtcdSession):
+        """See above."""
+
+        async def probe(self) -> Probe:
+            """Take no notice of what a write would meet."""
+            probe = await super().probe()
+            return dataclasses.replace(probe, kind=ProbeKind.OK) if probe.kind is ProbeKind.FULL else probe
 
 
 class SpeaksInCodes(Broken):

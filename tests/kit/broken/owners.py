@@ -59,7 +59,7 @@ class LastOneWins(Broken):
     class SESSION(_Put):
         """See above."""
 
-        async def _own(self, claim: Claim, found: Found) -> None:  # noqa: ARG002 - that is the fault
+        async def _own(self, claim: Claim, found: Found) -> None:
             await self.put(self.records(claim))
 
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 class _Wider(EtcdSession):
     """Grants one permission more than the tenant's own."""
 
-    def extra(self, claim: Claim) -> Permission:
+    def too_much(self, claim: Claim) -> Permission:
         """The permission that is too much."""
         raise NotImplementedError
 
     async def _apply(self, claim: Claim, changes: Changes) -> None:
         await super()._apply(claim, changes)
-        await self._wire.grant_permission(role=claim.schema, permission=self.extra(claim))
+        await self._wire.grant_permission(role=claim.schema, permission=self.too_much(claim))
 
 
 class OpenRange(Broken):
@@ -31,7 +31,7 @@ class OpenRange(Broken):
     class SESSION(_Wider):
         """See above."""
 
-        def extra(self, claim: Claim) -> Permission:
+        def too_much(self, claim: Claim) -> Permission:
             """From the bare name up to the next one of its length."""
             return Permission(key=f"/{claim.schema}".encode(), range_end=f"/{claim.schema}~".encode(), kind="READWRITE")
 
@@ -42,7 +42,7 @@ class WholeStore(Broken):
     class SESSION(_Wider):
         """See above."""
 
-        def extra(self, claim: Claim) -> Permission:
+        def too_much(self, claim: Claim) -> Permission:
             """All keys."""
             return Permission(key=b"\0", range_end=b"\0", kind="READ")
 
