@@ -43,7 +43,8 @@ test: programs ## Run all tests, those with real programs too
 
 explore: programs ## Stop the operator after each of its writes, lose each one's answer, and more (ten minutes)
 	@KAMAJI_EXPLORE=1 KAMAJI_PROGRAMS="$$($(BIN)/python -m sandbox programs --path)" \
-		$(BIN)/python -m pytest -s tests/cluster/operator/test_crashes.py tests/e2e/test_renewal.py \
+		$(BIN)/python -m pytest -s tests/cluster/operator/test_crashes.py \
+		tests/cluster/operator/test_store_falls_silent.py tests/e2e/test_renewal.py \
 		plugins/datastore_etcd/tests/test_etcd_isolation_names.py $(PYTEST_ARGS)
 
 explore-pods: sandbox-up ## Stop the operator after each of its writes over real pods in the sandbox (half an hour)

@@ -13,8 +13,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kamaji_core.testing import Server
+from kamaji_core.testing import ProgramMissingError, Server
 from kamaji_core.testing.files import write_private
+from kamaji_core.testing.postgres import SUPERUSER, postgres_directory
 from sandbox import processes
 from sandbox.errors import SandboxError, run
 from sandbox.places import LOGS, NODE_ADDRESS, POSTGRES_PORT, POSTGRES_ROLE, STATE
@@ -26,7 +27,8 @@ NAME = "postgres-tenants"
 DIRECTORY = STATE / NAME
 """Its data, its socket, its certificate; whether it is there tells whether the server is wanted."""
 
-_USER = "postgres"
+_USER = SUPERUSER
+"""The system user goes by the same name."""
 _DATA = DIRECTORY / "data"
 _CONNECTIONS = 500
 """A tenant's pod keeps some; at its default of 100 PostgreSQL refuses the second dozen of tenants."""
@@ -156,10 +158,10 @@ def psql(statements: str, *, database: str = "postgres") -> str:
 
 
 def _program(name: str) -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
-    if not found:
-        raise SandboxError("PostgreSQL is not installed: run `make programs`")
-    return found[-1]
+    try:
+        return postgres_directory() / name
+    except ProgramMissingError as error:
+        raise SandboxError("PostgreSQL is not installed: run `make programs`") from error
 
 
 def _user() -> pwd.struct_passwd:

@@ -143,7 +143,7 @@ class TenantController:
             outcome = await self._waves(key, replace(facts, ensured="") if doubted else facts)
             if doubted and outcome.facts.ensured:
                 self._tenancy.trust(key)
-            if version_status(outcome) in SETTLED:
+            if not outcome.queued and version_status(outcome) in SETTLED:
                 self._boot.release(key)
             await self._report(outcome)
             return self._next_look(outcome)

@@ -12,9 +12,7 @@ from kamaji_datastore_etcd.channels import Channels
 from kamaji_datastore_etcd.session import EtcdSession
 
 if TYPE_CHECKING:
-    import contextlib
-
-    from kamaji_core.contracts import Claim, Credentials, Probe, Session, StoreView
+    from kamaji_core.contracts import Claim, Credentials, Probe, StoreView
 
 
 class LeaksAConnection(Broken):
@@ -133,25 +131,16 @@ class ComputesOnTheLoop(Broken):
 
 
 class WaitsForEver(Broken):
-    """No call has a limit."""
-
-    class CHANNELS(Channels):
-        """See above."""
-
-        async def call(self, *arguments: Any, **options: Any) -> Any:
-            """Ask without a limit."""
-            return await super().call(*arguments, **{**options, "limit": 3600.0})
+    """A server that does not answer is asked again until it does."""
 
     class SESSION(EtcdSession):
         """See above."""
 
-        def _limit(self, seconds: float) -> contextlib.AbstractAsyncContextManager[None]:
-            return super()._limit(seconds * 3600)
-
         async def probe(self) -> Probe:
-            """Wait until it answers."""
-            await self._wire.status()
-            return await super().probe()
+            """Have patience."""
+            while (probe := await super().probe()).kind is ProbeKind.TIMEOUT:
+                pass
+            return probe
 
 
 class NeverHeals(Broken):
@@ -203,15 +192,15 @@ class ConnectsAtOnce(Broken):
 
 
 class OneConnectionEach(Broken):
-    """Every call brings its own session, which is not closed."""
+    """Every tenant is made over a connection of its own, which stays."""
 
     class SESSION(EtcdSession):
         """See above."""
 
-        KEPT: ClassVar[list[Session]] = []
+        KEPT: ClassVar[list[EtcdSession]] = []
 
-        async def usage(self, claim: Claim) -> Any:
+        async def reserve(self, claim: Claim) -> None:
             """Ask over another connection."""
             channels = Channels(self._channels.endpoints, self._channels._tls)
-            self.KEPT.append(other := EtcdSession(channels, login=self._login))
-            return await other.usage(claim)
+            self.KEPT.append(EtcdSession(channels, login=self._login))
+            await self.KEPT[-1].reserve(claim)

@@ -191,11 +191,14 @@ class ReadsNoKey(Broken):
 
 
 class OneShareForAll(Broken):
-    """All tenants' API servers write to one place."""
+    """The first tenant's share is remembered and given to all."""
+
+    FIRST: ClassVar[list[str]] = []
 
     def parts(self, store: StoreView, tenant: TenantView, claim: Claim, **options: Any) -> ControlPlaneParts:
-        """Give each the same prefix."""
-        return super().parts(store, tenant, dataclasses.replace(claim, schema="kubernetes"), **options)
+        """Name the first share."""
+        self.FIRST.append(claim.schema)
+        return super().parts(store, tenant, dataclasses.replace(claim, schema=self.FIRST[0]), **options)
 
 
 class NamesAFileOfNobody(Broken):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broken import answers, logins, owners, paper, removal, rights, secrecy
+from broken import answers, logins, manners, owners, paper, removal, rights, secrecy
 
 if TYPE_CHECKING:
     from kamaji_core.contracts import DatastoreDriver
@@ -48,6 +48,8 @@ CAUGHT_BY: dict[type[DatastoreDriver], str] = {
     answers.KnocksOnly: "test_each_trouble_has_its_kind[permission]",
     answers.ProbeRaises: "test_nobody_listens",
     answers.OneKindForAll: "test_each_trouble_has_its_kind[tls]",
+    answers.FullIsWell: "test_a_full_store_is_told",
+    answers.FailsItsOwnWay: "test_the_server_is_gone[reserve]",
     answers.SpeaksInCodes: "test_each_trouble_has_its_kind[auth]",
     paper.LoadsAtOnce: "test_the_entry_module_is_light",
     paper.RestlessCredentials: "test_good_credentials_are_kept",
@@ -73,10 +75,47 @@ CAUGHT_BY: dict[type[DatastoreDriver], str] = {
     secrecy.SecretInTheEnvironment: "test_no_secret_stands_in_parts",
     secrecy.SecretOnTheDisk: "test_opening_is_no_connection",
     secrecy.SecretInASentence: "test_nobody_listens",
+    secrecy.SecretInAnError: "test_no_secret_in_a_sentence",
+    secrecy.LogsASecret: "test_no_secret_is_logged",
+    secrecy.LogsASecretForDebugging: "test_no_secret_is_logged",
+    manners.LeaksAConnection: "test_closing_ends_everything",
+    manners.LeaksWhenCancelled: "test_cancelled_calls_leave_nothing_running",
+    manners.LeaksATask: "test_closing_ends_everything",
+    manners.SwallowsCancellation: "test_cancelled_at_every_await[ensure]",
+    manners.CancellationIsATimeOut: "test_cancelled_at_every_await[ensure]",
+    manners.HalfDoneForEver: "test_cancelled_at_every_await[ensure]",
+    manners.BlocksTheLoop: "test_the_loop_is_never_blocked",
+    manners.ComputesOnTheLoop: "test_the_loop_is_never_blocked",
+    manners.WaitsForEver: "test_nobody_answers",
+    manners.NeverHeals: "test_the_server_is_gone[reserve]",
+    manners.ClosesOnce: "test_closing_ends_everything",
+    manners.ConnectsAtOnce: "test_opening_is_no_connection",
+    manners.OneConnectionEach: "test_few_connections_serve_many_tenants",
 }
+
+ALWAYS = frozenset(
+    {
+        rights.OpenRange,
+        rights.NoRevoke,
+        logins.KeepsTheEarlier,
+        manners.LeaksAConnection,
+        manners.SwallowsCancellation,
+        owners.NamesDecide,
+        manners.BlocksTheLoop,
+        secrecy.LogsASecret,
+        manners.WaitsForEver,
+        removal.ForgetsTheRole,
+    }
+)
+"""Drivers with the faults that are made most often; they are run in every run of the tests."""
+
+SLOW = frozenset({manners.LeaksWhenCancelled, manners.NeverHeals})
+"""Drivers whose fault shows only after a long wait; they are run where KAMAJI_EXPLORE asks for all."""
 
 BY_ITS_ERROR = frozenset(
     {
+        rights.EnsureOnce,
+        manners.HalfDoneForEver,
         removal.MissesWhatIsGone,
         owners.ReservesHalf,
         logins.EndsThePresent,
