@@ -30,7 +30,7 @@ async def look(connections: Connections, access: Access, *, limit: float) -> Pro
         limit: seconds for everything together.
     """
     try:
-        async with asyncio.timeout(limit), connections.maintenance() as connection:
+        async with asyncio.timeout(limit), connections.login() as connection:
             me = await who_am_i(connection)
             shared = await shared_databases(connection)
     except TimeoutError:
@@ -67,6 +67,11 @@ def _trouble(me: Me, endpoint: str) -> tuple[ProbeKind, str] | None:
         return ProbeKind.PERMISSION, (
             f"The login {me.name!r} at PostgreSQL {endpoint} lacks {lacking}: run ALTER ROLE for it with "
             f"{' '.join(name for name, given in rights.items() if not given)}."
+        )
+    if me.connections > me.connections_limit:
+        return ProbeKind.FULL, (
+            f"PostgreSQL at {endpoint} has none of its {me.connections_limit} connections left: raise its "
+            f"max_connections, or lower spec.config.connectionLimit."
         )
     return None
 
