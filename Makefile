@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kamaji-sandbox
 PACKAGES := $(CACHE)/debian/installed
-PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml examples/plugins/*/pyproject.toml))
 NO_TESTS := 5
 DATASTORE := etcd
 LEFTOVERS := $(VENV) tenant.conf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
@@ -43,7 +43,8 @@ test: programs ## Run all tests, those with real programs too
 
 explore: programs ## Stop the operator after each of its writes, lose each one's answer, and more (ten minutes)
 	@KAMAJI_EXPLORE=1 KAMAJI_PROGRAMS="$$($(BIN)/python -m sandbox programs --path)" \
-		$(BIN)/python -m pytest -s tests/cluster/operator/test_crashes.py tests/e2e/test_renewal.py \
+		$(BIN)/python -m pytest -s tests/cluster/operator/test_crashes.py \
+		tests/cluster/operator/test_store_falls_silent.py tests/e2e/test_renewal.py \
 		plugins/datastore_etcd/tests/test_etcd_isolation_names.py $(PYTEST_ARGS)
 
 explore-pods: sandbox-up ## Stop the operator after each of its writes over real pods in the sandbox (half an hour)
@@ -69,7 +70,7 @@ distclean: clean ## Remove the cache of programs and images too (the next build 
 	@if [ -d "$(CACHE)" ]; then chmod -R u+w "$(CACHE)"; fi
 	rm -rf "$(CACHE)"
 
-$(INSTALLED): pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
+$(INSTALLED): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGINS))
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: install it as python3"; exit 1; }
 	@if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then \

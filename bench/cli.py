@@ -20,6 +20,7 @@ from bench.operator import DEFAULT_COMMAND, DEFAULT_HEALTH, Operator, server
 from bench.options import FLEET_OPTIONS, limit_for, run_until_terminated, show, tenants_option
 from bench.plots import draw
 from bench.ready import measure as measure_ready
+from bench.rotation.cli import rotate
 from bench.table import markdown as ready_markdown
 from bench.testbed import Options, administrator, remove_all
 from kamaji_core.kube import ApiError
@@ -145,7 +146,7 @@ def _measurement(name: str) -> click.Command:
 for _name in (*MEASUREMENTS, "all"):
     main.add_command(_measurement(_name))
 
-for _command in INSIDE_COMMANDS:
+for _command in (*INSIDE_COMMANDS, rotate):
     main.add_command(_command)
 
 

@@ -21,6 +21,7 @@ NAMESPACE = "bench"
 STORE = "bench"
 SILENT_NAMESPACE = "bench-silent"
 SILENT_STORE = "bench-silent"
+UNTOUCHED_STORE = "bench-untouched"
 """Of the tenants whose store never answers."""
 
 STORE_PREFIX = "bench_"
@@ -59,6 +60,7 @@ class Fleet:
         version: of Kubernetes, such as `v1.37.1`.
         addons: whether CoreDNS and kube-proxy are kept inside.
         datastore: where their data is.
+        replicas: pods of each.
     """
 
     size: int
@@ -66,6 +68,7 @@ class Fleet:
     version: str
     addons: bool = False
     datastore: Datastore = Datastore.ETCD
+    replicas: int = 1
 
     @property
     def names(self) -> list[str]:
@@ -88,7 +91,7 @@ class Fleet:
                 "dataStoreSchema": place,
                 "dataStoreUsername": place,
                 "controlPlane": {
-                    "deployment": {"replicas": 1, "registrySettings": images},
+                    "deployment": {"replicas": self.replicas, "registrySettings": images},
                     "service": {"serviceType": "ClusterIP"},
                 },
                 "kubernetes": {

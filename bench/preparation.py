@@ -15,7 +15,7 @@ import msgspec
 
 from bench import storage
 from bench.errors import BenchError
-from bench.fleet import NAMESPACE, SILENT_NAMESPACE, SILENT_STORE, STORE, data_store
+from bench.fleet import NAMESPACE, SILENT_NAMESPACE, SILENT_STORE, STORE, UNTOUCHED_STORE, data_store
 from kamaji_core.api.crds import crd_manifests
 from kamaji_core.kube import (
     CUSTOM_RESOURCE_DEFINITIONS,
@@ -121,7 +121,7 @@ async def clean(client: KubeClient) -> None:
                 await _release(client, TENANT_CONTROL_PLANES, msgspec.json.decode(item)["metadata"]["name"], namespace)
         with contextlib.suppress(NotFoundError):
             await client.delete(NAMESPACES, namespace)
-    for store in (STORE, SILENT_STORE):
+    for store in (STORE, SILENT_STORE, UNTOUCHED_STORE):
         await _release(client, DATA_STORES, store)
 
     async def are_gone() -> bool:

@@ -20,6 +20,8 @@ from bench.results import (
     IdleResult,
     RestartResult,
 )
+from bench.rotation.report import rotation_rows
+from bench.rotation.results import RotationResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,6 +98,8 @@ def rows_of(result: Result) -> Iterator[tuple[str, str]]:
         yield from sessions_rows(result)
     elif isinstance(result, HealResult):
         yield from heal_rows(result)
+    elif isinstance(result, RotationResult):
+        yield from rotation_rows(result)
     else:
         yield from _delete(result)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.inside.results import HealResult, InsideResult, SessionsResult
+from bench.rotation.results import RotationResult
 
 if TYPE_CHECKING:
     from bench.figures import Spread
@@ -183,4 +184,5 @@ Result = (
     | InsideResult
     | SessionsResult
     | HealResult
+    | RotationResult
 )

@@ -118,6 +118,8 @@ def checked_parts(answer: object) -> ControlPlaneParts:
     containers = {*get_args(Component), *(container.name for container in answer.containers)}
     volumes = {volume.name for volume in answer.volumes}
     claims = {claim.suffix for claim in answer.claims}
+    if len({claim.group for claim in answer.claims if claim.group is not None}) > 1:
+        raise PartsError("its claims name several groups, of which a pod has but one")
     for mount in answer.mounts:
         if mount.component not in containers:
             raise PartsError(f"it mounts into the container {mount.component!r}, which is not there")

@@ -27,7 +27,8 @@ from kamaji_core.api.tenant_control_plane import TenantControlPlane
 from kamaji_core.boot import BootQueue, is_starting, width_for
 from kamaji_core.certificates import SecretFacts, read_secret
 from kamaji_core.contracts import ManagerView
-from kamaji_core.datastore import DataStoreController, OpenStores, OrphanFinder
+from kamaji_core.datastore import DataStoreController, OpenStores, OrphanFinder, ShareSampler
+from kamaji_core.datastore.samples import INTERVAL_SECONDS
 from kamaji_core.extensions import Extensions
 from kamaji_core.health import serve_health, serve_metrics
 from kamaji_core.kube import (
@@ -65,6 +66,7 @@ from kamaji_core.metrics import MeasuredQueue, MeasuredTransport, Metrics, State
 from kamaji_core.soot import LOOK_SECONDS, SessionCaches, Sessions
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES, Tenancy, TenantKey
 from kamaji_core.tenant import TenantController
+from kamaji_core.tenant.events import Said
 from kamaji_core.tenant.facts import Caches
 from kamaji_core.tenant.strays import Strays
 
@@ -72,7 +74,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kamaji_core.plugins import Plugins
-    from kamaji_core.tenant.events import Said
 
 log = structlog.get_logger()
 
@@ -90,6 +91,12 @@ FIRST_ORPHANS_SECONDS = 30.0
 
 SIDECAR_MINOR = 29
 """The first minor of Kubernetes 1 with native sidecars."""
+
+SAMPLERS = 4
+"""Tenants whose shares of their stores are looked at at a time; those of one store wait for one another."""
+
+FIRST_SAMPLE_SECONDS = 60.0
+"""Within what time a new tenant's share is looked at for the first time."""
 
 NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
 OWNED = f"{wire.PROJECT_LABEL}={wire.PROJECT}"
@@ -143,6 +150,7 @@ class Manager:
         )
         self._store_queue: WorkQueue[str] = WorkQueue(observer=MeasuredQueue(self._metrics, "datastore"))
         self._orphan_queue: WorkQueue[str] = WorkQueue()
+        self._sample_queue: WorkQueue[TenantKey] = WorkQueue()
         self._extensions = Extensions(plugins.loaded)
         self._boot = BootQueue(wake=self._tenant_queue.add, width=settings.boot_width, store_width=self._store_width)
         self._stores = OpenStores()
@@ -160,6 +168,9 @@ class Manager:
             TENANT_CONTROL_PLANES,
             decode=lambda raw: msgspec.json.decode(raw, type=TenantControlPlane),
             on_change=self._tenant_changed,
+        )
+        self._sampler = ShareSampler(
+            tenants=self._tenants.store, stores=self._stores, tenancy=self._tenancy, tell=self._tell_share
         )
         self._data_stores = Informer[DataStore](
             client,
@@ -229,6 +240,7 @@ class Manager:
             boot=self._boot,
             plugins=plugins,
             orphans=self._orphans,
+            shares=self._sampler.shares,
             sessions=self._sessions.counts,
             now=_now,
         )
@@ -314,6 +326,7 @@ class Manager:
             await self._prepare_boots()
             for key in self._tenants.store:
                 self._tenant_queue.add(key, Priority.BACKLOG)
+                self._sample_queue.add_after(key, random.random() * INTERVAL_SECONDS)  # noqa: S311 - spreads load
             for _, name in self._data_stores.store:
                 self._store_queue.add(name, Priority.BACKLOG)
                 self._orphan_queue.add_after(name, random.uniform(0.3, 1) * FIRST_ORPHANS_SECONDS)  # noqa: S311 - spreads load
@@ -321,6 +334,7 @@ class Manager:
             supervisor.start("datastores", self._work_on_stores)
             supervisor.start("tenants", self._work_on_tenants)
             supervisor.start("orphans", lambda: run_workers(self._orphan_queue, self._look_for_orphans, workers=1))
+            supervisor.start("shares", lambda: run_workers(self._sample_queue, self._sampler.look, workers=SAMPLERS))
             self._extensions.start(
                 ManagerView(version=__version__, supervise=lambda name, run: supervisor.start(f"plugin: {name}", run))
             )
@@ -423,6 +437,10 @@ class Manager:
                 self._metrics.time_to_ready.observe((_now() - created).total_seconds())
         if after is None and before is not None:
             self._note_vanished(before)
+        if before is None and self._working.is_set():
+            self._sample_queue.add_after(key, random.uniform(0.5, 1) * FIRST_SAMPLE_SECONDS)  # noqa: S311 - spreads load
+        elif after is None:
+            self._sample_queue.add(key)
         asked = before is not None and after is not None and before.metadata.generation != after.metadata.generation
         self._tenant_queue.add(key, self._rank(Priority.INTERACTIVE if asked else Priority.EVENT))
 
@@ -457,6 +475,10 @@ class Manager:
 
     def _tell_store(self, store: DataStore, kind: EventType, reason: str, message: str) -> None:
         self._events.event(_reference(DATA_STORES, store.metadata.name, uid=store.metadata.uid), kind, reason, message)
+
+    def _tell_share(self, tenant: TenantControlPlane, message: str) -> None:
+        log.warning("a tenant's share has changed", namespace=tenant.metadata.namespace, tenant=tenant.metadata.name)
+        self._tell_tenant(tenant, Said("Warning", TenantReason.DATA_STORE_SHARE_CHANGED, message))
 
     def _tell_orphan(self, name: str, message: str) -> None:
         log.warning("a claim has no tenant", datastore=name, reason=DataStoreReason.ORPHANED_CLAIM, said=message)

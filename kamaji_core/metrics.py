@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kamaji_core.api.tenant_control_plane import TenantControlPlane
     from kamaji_core.boot import BootQueue
     from kamaji_core.certificates import SecretFacts
-    from kamaji_core.datastore import OrphanFinder
+    from kamaji_core.datastore import OrphanFinder, Share
     from kamaji_core.kube import Answer, Request, Transport
     from kamaji_core.plugins import Plugins
 
@@ -192,6 +192,7 @@ class StateCollector(Collector):
         boot: who starts and who waits.
         plugins: what is installed.
         orphans: what tenants that are gone left at stores.
+        shares: how large tenants' shares of their stores are.
         sessions: counts the sessions in tenants' clusters by their state.
         now: the present time, UTC.
     """
@@ -206,6 +207,7 @@ class StateCollector(Collector):
         boot: BootQueue,
         plugins: Plugins,
         orphans: OrphanFinder,
+        shares: Mapping[tuple[str, str], Share],
         sessions: Callable[[], Mapping[str, int]],
         now: Callable[[], datetime],
     ) -> None:
@@ -216,6 +218,7 @@ class StateCollector(Collector):
         self._boot = boot
         self._plugins = plugins
         self._orphans = orphans
+        self._shares = shares
         self._sessions = sessions
         self._now = now
         self.take()
@@ -227,6 +230,7 @@ class StateCollector(Collector):
         self._seen_secrets = list(self._secrets.values())
         self._seen_deployments = list(self._deployments.values())
         self._seen_sessions = self._sessions()
+        self._seen_shares = list(self._shares.items())
 
     def collect(self) -> Iterable[Metric]:
         """Make all gauges."""
@@ -235,6 +239,7 @@ class StateCollector(Collector):
         yield build
         yield from self._about_tenants()
         yield from self._about_stores()
+        yield from self._about_shares()
         yield self._about_certificates()
         yield self._about_renderings()
         waiting = GaugeMetricFamily("kamaji_boot_queue", "Tenants that start now or wait for it.", labels=["state"])
@@ -313,6 +318,19 @@ class StateCollector(Collector):
             for ready in (True, False):
                 current.add_metric([name, str(ready).lower(), driver], float(ready is is_ready))
         yield from (info, status, current)
+
+    def _about_shares(self) -> Iterator[Metric]:
+        labels = ["tcp_namespace", "tcp_name", "datastore_name"]
+        size = GaugeMetricFamily(
+            "kamaji_tenant_datastore_bytes", "Names and contents of a tenant's data, as measured last.", labels=labels
+        )
+        keys = GaugeMetricFamily(
+            "kamaji_tenant_datastore_keys", "Keys or rows of a tenant's data, as measured last.", labels=labels
+        )
+        for key, share in self._seen_shares:
+            size.add_metric([*key, share.datastore], share.usage.bytes)
+            keys.add_metric([*key, share.datastore], share.usage.keys)
+        yield from (size, keys)
 
     def _about_certificates(self) -> Metric:
         family = GaugeMetricFamily(

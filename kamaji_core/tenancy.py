@@ -81,6 +81,7 @@ class Tenancy:
         self._uids: dict[TenantKey, str] = {}
         self._tenants: defaultdict[str, set[TenantKey]] = defaultdict(set)
         self._states: dict[TenantKey, TenantState] = {}
+        self._doubted: set[TenantKey] = set()
 
     @property
     def leadership(self) -> Leadership | None:
@@ -132,10 +133,24 @@ class Tenancy:
             self._states[key] = state
         self.wake(key)
 
+    def doubt(self, key: TenantKey) -> None:
+        """Take note that the tenant's share of its store may not be as its status records; wakes the tenant."""
+        self._doubted.add(key)
+        self.wake(key)
+
+    def doubts(self, key: TenantKey) -> bool:
+        """Whether the store must be told of the tenant again, whatever its status records."""
+        return key in self._doubted
+
+    def trust(self, key: TenantKey) -> None:
+        """Take note that the store was told again."""
+        self._doubted.discard(key)
+
     def observe(self, key: TenantKey, tenant: TenantControlPlane | None) -> None:
         """Take note of a tenant as it is now, or that it is gone."""
         if tenant is None:
             self._uids.pop(key, None)
+            self._doubted.discard(key)
         else:
             self._uids[key] = tenant.metadata.uid
         before = self._stores.get(key, "")

@@ -25,6 +25,7 @@ _OCI = "application/vnd.oci.image"
 _DIRECTORIES = {"bin": 0o755, "etc": 0o755, "tmp": 0o1777, "usr/local/bin": 0o755, "var/run": 0o755}
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _APPLETS = ("sh", "sleep", "cat", "echo", "ls", "wget", "nslookup", "httpd", "nc", "ip", "true", "hostname", "env")
+_NOBODY = "65534:65534"
 
 PAUSE = "registry.k8s.io/pause:3.10.2"
 BUSYBOX = "kamaji.sandbox/busybox:1"
@@ -43,6 +44,7 @@ class Image:
         links: further names of the program, paths in the image.
         environment: `NAME=value` of every container that runs it.
         files: further files, by their path in the image.
+        user: numeric user and group of every container that runs it, `user:group`; root's when empty.
     """
 
     reference: str
@@ -52,13 +54,14 @@ class Image:
     links: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     files: tuple[tuple[str, Path], ...] = ()
+    user: str = ""
 
     def digest(self) -> str:
         """Digest of everything that the image's content follows from."""
         with self.program.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
         rest = [_FORMAT, self.reference, self.target, self.entrypoint, self.links, _architecture(), *self.environment]
-        digest.update(json.dumps(rest).encode())
+        digest.update(json.dumps([*rest, self.user] if self.user else rest).encode())
         for target, path in self.files:
             digest.update(target.encode())
             digest.update(path.read_bytes())
@@ -110,7 +113,7 @@ def sandbox_images() -> tuple[Image, ...]:
 
 
 def kine_image() -> Image:
-    """The image of kine under its upstream's name, laid out as there; unlike there, nothing else is in it.
+    """The image of kine under its upstream's name: laid out as there and run as nobody; nothing else is in it.
 
     Raises:
         ProgramMissingError: when it is not built yet.
@@ -120,6 +123,7 @@ def kine_image() -> Image:
         program=program("kine").resolve(),
         target="bin/kine",
         entrypoint=("/bin/kine",),
+        user=_NOBODY,
     )
 
 
@@ -131,7 +135,11 @@ def write_archive(image: Image, path: Path) -> None:
         {
             "architecture": _architecture(),
             "os": "linux",
-            "config": {"Entrypoint": image.entrypoint, "Env": [_PATH, *image.environment]},
+            "config": {
+                "Entrypoint": image.entrypoint,
+                "Env": [_PATH, *image.environment],
+                **({"User": image.user} if image.user else {}),
+            },
             "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
         },
     )

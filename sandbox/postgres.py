@@ -13,8 +13,10 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kamaji_core.testing import Server
+from kamaji_core.testing import ProgramMissingError, Server
 from kamaji_core.testing.files import write_private
+from kamaji_core.testing.postgres import SUPERUSER, postgres_directory
+from sandbox import processes
 from sandbox.errors import SandboxError, run
 from sandbox.places import LOGS, NODE_ADDRESS, POSTGRES_PORT, POSTGRES_ROLE, STATE
 
@@ -25,7 +27,8 @@ NAME = "postgres-tenants"
 DIRECTORY = STATE / NAME
 """Its data, its socket, its certificate; whether it is there tells whether the server is wanted."""
 
-_USER = "postgres"
+_USER = SUPERUSER
+"""The system user goes by the same name."""
 _DATA = DIRECTORY / "data"
 _CONNECTIONS = 500
 """A tenant's pod keeps some; at its default of 100 PostgreSQL refuses the second dozen of tenants."""
@@ -84,6 +87,10 @@ def prepare(material: Material) -> None:
             directory=Path("/"),
         )
         unfinished.rename(_DATA)
+    record = processes.recorded(NAME)
+    if record is None or not record.is_alive:
+        # What was killed leaves its process id, and PostgreSQL does not start while anybody has that.
+        (_DATA / "postmaster.pid").unlink(missing_ok=True)
 
 
 def server() -> Server:
@@ -128,6 +135,9 @@ def set_up_role(material: Material) -> None:
     psql(
         f"SELECT 'CREATE ROLE {role}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec\n"  # noqa: S608 - both are ours
         f"ALTER ROLE {role} LOGIN CREATEDB CREATEROLE PASSWORD '{password}';\n"
+        # A tenant's login sees its own database alone.
+        "REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;\n"
+        f"GRANT CONNECT ON DATABASE postgres TO {role};\n"
     )
 
 
@@ -148,10 +158,10 @@ def psql(statements: str, *, database: str = "postgres") -> str:
 
 
 def _program(name: str) -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
-    if not found:
-        raise SandboxError("PostgreSQL is not installed: run `make programs`")
-    return found[-1]
+    try:
+        return postgres_directory() / name
+    except ProgramMissingError as error:
+        raise SandboxError("PostgreSQL is not installed: run `make programs`") from error
 
 
 def _user() -> pwd.struct_passwd:

@@ -77,6 +77,7 @@ class TenantReason(enum.StrEnum):
     DATA_STORE_FULL = "DataStoreFull"
     DATA_STORE_CHANGED = "DataStoreChanged"
     DATA_STORE_REFUSED = "DataStoreRefused"
+    DATA_STORE_SHARE_CHANGED = "DataStoreShareChanged"
     ENDPOINT_PENDING = "EndpointPending"
     WRITE_FAILED = "WriteFailed"
     PAUSED = "Paused"

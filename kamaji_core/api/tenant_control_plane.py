@@ -31,6 +31,7 @@ __all__ = [
     "TenantControlPlaneSpec",
     "TenantControlPlaneStatus",
     "VersionStatus",
+    "WritePermissions",
 ]
 
 
@@ -174,6 +175,19 @@ class Addons(Model, frozen=True, kw_only=True):
     ] = msgspec.field(default_factory=dict)
 
 
+class WritePermissions(Model, frozen=True, kw_only=True):
+    """What the tenant's users may not do at present; nodes, the control plane and the operator go on."""
+
+    block_creation: Annotated[bool, described("Refuse new objects.")] = False
+    block_update: Annotated[bool, described("Refuse changes of objects.")] = False
+    block_deletion: Annotated[bool, described("Refuse the deletion of objects.")] = False
+
+    @property
+    def any(self) -> bool:
+        """Whether something is limited."""
+        return self.block_creation or self.block_update or self.block_deletion
+
+
 class TenantControlPlaneSpec(Model, frozen=True, kw_only=True):
     """What is asked for."""
 
@@ -198,6 +212,9 @@ class TenantControlPlaneSpec(Model, frozen=True, kw_only=True):
     kubernetes: Annotated[Kubernetes, described("Version and settings of Kubernetes.")]
     network_profile: Annotated[NetworkProfile, described("Addresses and networks.", default={})] = NetworkProfile()
     addons: Annotated[Addons, described("What is kept inside the tenant's cluster.")] = Addons()
+    write_permissions: Annotated[
+        WritePermissions, described("What the tenant's users may not do at present, inside their cluster.")
+    ] = WritePermissions()
 
 
 def _not_removable(field: str) -> Rule:

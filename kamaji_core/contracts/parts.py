@@ -42,12 +42,15 @@ class VolumeClaim:
         size: a Kubernetes quantity such as `10Gi`.
         storage_class: empty for the management cluster's default.
         access_mode: as in Kubernetes.
+        group: numeric group that may write to it, for a container that does not run as root; it becomes the pod's
+            `fsGroup`, so that all claims of a pod must name the same. None leaves it as the storage makes it.
     """
 
     suffix: str
     size: str
     storage_class: str = ""
     access_mode: str = "ReadWriteOnce"
+    group: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

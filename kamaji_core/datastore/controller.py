@@ -17,6 +17,7 @@ from kamaji_core.api.conditions import DataStoreReason
 from kamaji_core.api.datastore import VALIDATION_CONDITION
 from kamaji_core.contracts import ProbeKind, StoreError
 from kamaji_core.datastore.calls import ask
+from kamaji_core.datastore.guard import GuardedSession
 from kamaji_core.datastore.references import DanglingReferenceError, resolve
 from kamaji_core.datastore.report import status_patch
 from kamaji_core.datastore.secrets import ReferencedSecrets
@@ -39,6 +40,9 @@ log = structlog.get_logger()
 
 PROBE_INTERVAL_SECONDS = 60.0
 RETRY_INTERVAL_SECONDS = 5.0
+USED_BY_SECONDS = 1.0
+"""Between two writes of who uses a store: each is answered by an event, whose look would find the next tenant."""
+
 PROBE_LIMIT_SECONDS = 15.0
 """Bound on a driver's probe, above the driver's own."""
 
@@ -80,8 +84,9 @@ class DataStoreController:
         self._wake = wake
         self._tell = tell
         self._now = now
-        self._secrets = ReferencedSecrets(client, changed=self._secret_changed)
+        self._secrets = ReferencedSecrets(client, changed=self._look_again)
         self._probe_due: dict[str, tuple[int, float]] = {}
+        self._used_by_due: dict[str, float] = {}
 
     async def reconcile(self, name: str) -> float | None:
         """Look at one DataStore.
@@ -95,6 +100,7 @@ class DataStoreController:
         store = self._informer.store.get(("", name))
         if store is None:
             self._probe_due.pop(name, None)
+            self._used_by_due.pop(name, None)
             await self._secrets.keep(name, set())
             await self._stores.drop(name)
             self._wake_tenants(name)
@@ -106,15 +112,16 @@ class DataStoreController:
             return None
         await self._protect(store)
         state = await self._examine_when_due(store)
-        await self._report(store, state)
+        wait = await self._report(store, state)
         _, due = self._probe_due.get(name, (0, 0.0))  # gone when a Secret has changed meanwhile
-        return max(due - asyncio.get_running_loop().time(), 0.0)
+        rest = max(due - asyncio.get_running_loop().time(), 0.0)
+        return rest if wait is None else min(wait, rest)
 
     async def aclose(self) -> None:
         """End the watches of Secrets."""
         await self._secrets.aclose()
 
-    def _secret_changed(self, name: str) -> None:
+    def _look_again(self, name: str) -> None:
         self._probe_due.pop(name, None)
         self._wake(name)
 
@@ -157,7 +164,7 @@ class DataStoreController:
     async def _probe(self, name: str, driver: DatastoreDriver, view: StoreView, kept: Session | None) -> StoreState:
         session = kept
         try:
-            session = kept or _opened(driver, view)
+            session = kept or GuardedSession(_opened(driver, view), doubt=lambda: self._look_again(name))
             probe = await ask(session.probe(), seconds=PROBE_LIMIT_SECONDS, to="answer a login")
             kind, sentence = probe.kind, probe.sentence
         except StoreError as error:
@@ -176,13 +183,20 @@ class DataStoreController:
             session=session,
         )
 
-    async def _report(self, store: DataStore, state: StoreState) -> None:
-        used_by = [f"{namespace}/{name}" for namespace, name in self._tenancy.tenants_of(store.metadata.name)]
-        patch = status_patch(store, state, used_by=used_by, now=self._now())
+    async def _report(self, store: DataStore, state: StoreState) -> float | None:
+        """Write what is new; gives the seconds until what was held back may be written, None when nothing was."""
+        name, told, now = store.metadata.name, store.status.used_by, asyncio.get_running_loop().time()
+        used_by = tuple(f"{namespace}/{tenant}" for namespace, tenant in self._tenancy.tenants_of(name))
+        wait = self._used_by_due.get(name, 0.0) - now
+        is_held_back = used_by != told and wait > 0 and not store.metadata.deletion_timestamp
+        patch = status_patch(store, state, used_by=told if is_held_back else used_by, now=self._now())
         if patch is not None:
-            answer = await self._client.merge_patch(DATA_STORES, store.metadata.name, patch, subresource="status")
+            if used_by != told and not is_held_back:
+                self._used_by_due[name] = now + USED_BY_SECONDS
+            answer = await self._client.merge_patch(DATA_STORES, name, patch, subresource="status")
             self._informer.put(answer)
             self._tell_turn(store, state)
+        return wait if is_held_back else None
 
     def _tell_turn(self, store: DataStore, state: StoreState) -> None:
         """Tell of a store that ceased to be ready or is ready again; that a new one is, nobody has to be told."""

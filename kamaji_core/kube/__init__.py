@@ -27,7 +27,7 @@ from kamaji_core.kube.informer import Informer
 from kamaji_core.kube.leadership import Leadership, LeaderTransport, NotLeaderError
 from kamaji_core.kube.lease import LeaseSettings
 from kamaji_core.kube.packed import Unpacked, metadata_of, pack
-from kamaji_core.kube.queue import QueueObserver, QueueShutDownError, TryAgainError, WorkQueue, run_workers
+from kamaji_core.kube.queue import QueueObserver, QueueShutDownError, TryAgainError, WorkQueue, run_workers, step_aside
 from kamaji_core.kube.requests import Request
 from kamaji_core.kube.resources import (
     CONFIG_MAPS,
@@ -111,4 +111,5 @@ __all__ = [
     "pack",
     "run_workers",
     "server_minor",
+    "step_aside",
 ]

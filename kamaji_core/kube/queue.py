@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -211,6 +212,32 @@ def _one_group(_key: object) -> None:
     return None
 
 
+class _Place:
+    """A worker's place; one that gives it up is followed by another worker, and ends after its present look."""
+
+    def __init__(self, follow: Callable[[], None]) -> None:
+        self._follow = follow
+        self.given_up = False
+
+    def give_up(self) -> None:
+        """Let another worker have it; nothing more happens when it is asked for again."""
+        if not self.given_up:
+            self.given_up = True
+            self._follow()
+
+
+_place: ContextVar[_Place | None] = ContextVar("place", default=None)
+
+
+def step_aside() -> None:
+    """Let another key be worked on, because the present look waits for something that may take long.
+
+    Tasks that a look starts may call it, too. Outside of a look nothing happens.
+    """
+    if (place := _place.get()) is not None:
+        place.give_up()
+
+
 async def run_workers(queue: WorkQueue[K], handle: Callable[[K], Awaitable[float | None]], *, workers: int) -> None:
     """Have keys handled, so many at a time, until the queue is shut down or this is cancelled.
 
@@ -218,15 +245,28 @@ async def run_workers(queue: WorkQueue[K], handle: Callable[[K], Awaitable[float
         queue: where keys come from.
         handle: looks at one key and gives the seconds until the next look, or None when an event will tell. What it
             raises is logged, and the key is tried again later.
-        workers: keys in work at a time.
+        workers: keys in work at a time, beside those whose look has stepped aside.
     """
+    own = copy_context()  # one that follows must not inherit what the look before it has bound
     async with asyncio.TaskGroup() as group:
+
+        def start() -> None:
+            worker = _work(queue, handle, start)
+            try:
+                group.create_task(worker, context=own.copy())
+            except RuntimeError:  # all of it is being ended
+                worker.close()
+
         for _ in range(workers):
-            group.create_task(_work(queue, handle))
+            start()
 
 
-async def _work(queue: WorkQueue[K], handle: Callable[[K], Awaitable[float | None]]) -> None:
-    while True:
+async def _work(
+    queue: WorkQueue[K], handle: Callable[[K], Awaitable[float | None]], follow: Callable[[], None]
+) -> None:
+    place = _Place(follow)
+    _place.set(place)
+    while not place.given_up:
         try:
             key = await queue.get()
         except QueueShutDownError:

@@ -16,7 +16,7 @@ from kamaji_core.api import labels as wire
 from kamaji_core.api.versions import parse_version
 from kamaji_core.render.components import api_server, container, controller_manager, scheduler
 from kamaji_core.render.owned import object_name, owned_metadata
-from kamaji_core.render.sidecars import sidecars, volumes
+from kamaji_core.render.sidecars import pod_security, sidecars, volumes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +90,7 @@ def deployment(inputs: DeploymentInputs) -> dict[str, Any]:
     templates = (api_server(tenant, address=inputs.address), scheduler(tenant), controller_manager(tenant))
     containers = [container(tenant, template, inputs.parts) for template in templates]
     beside = sidecars(inputs.parts, native=inputs.native_sidecars)
+    security = pod_security(inputs.parts)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -112,6 +113,7 @@ def deployment(inputs: DeploymentInputs) -> dict[str, Any]:
                     "automountServiceAccountToken": False,
                     "enableServiceLinks": False,
                     "terminationGracePeriodSeconds": TERMINATION_GRACE_SECONDS,
+                    **({"securityContext": security} if security else {}),
                     **({"initContainers": beside} if beside and inputs.native_sidecars else {}),
                     "containers": containers if inputs.native_sidecars else [*beside, *containers],
                     "volumes": _volumes(inputs),

@@ -54,6 +54,13 @@ def volumes(tenant: TenantControlPlane, parts: Iterable[ControlPlaneParts]) -> l
     return [{"name": volume.name, **_source(tenant, volume)} for part in parts for volume in part.volumes]
 
 
+def pod_security(parts: Iterable[ControlPlaneParts]) -> dict[str, Any]:
+    """The pod's security context; empty where no claim asks for one."""
+    groups = {claim.group for part in parts for claim in part.claims if claim.group is not None}
+    # What is right already is not gone through at each start: a database's files are many.
+    return {"fsGroup": min(groups), "fsGroupChangePolicy": "OnRootMismatch"} if groups else {}
+
+
 def volume_claim(tenant: TenantControlPlane, claim: VolumeClaim) -> dict[str, Any]:
     """Build a PersistentVolumeClaim, which is made once: most of it cannot be changed."""
     spec: dict[str, Any] = {

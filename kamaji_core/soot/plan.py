@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from kamaji_core.contracts import ConfigurationError, Material
+from kamaji_core.soot import limits
 from kamaji_core.soot.bootstrap import bootstrap_objects
 from kamaji_core.soot.wanted import Wanted
 
@@ -54,6 +55,7 @@ class Plan:
     Args:
         bootstrap: kubeadm's objects.
         bootstrap_problem: why they cannot be planned, a sentence.
+        limits: what keeps the tenant's users from writing.
         addons: those that are turned on.
         settled: names of the installed add-ons that want nothing else than what stands here; the objects of others are
             left alone.
@@ -62,6 +64,7 @@ class Plan:
 
     bootstrap: tuple[Wanted, ...] = ()
     bootstrap_problem: str = ""
+    limits: tuple[Wanted, ...] = ()
     addons: tuple[AddonPlan, ...] = ()
     settled: frozenset[str] = frozenset()
     generation: int = 0
@@ -69,7 +72,7 @@ class Plan:
     @property
     def objects(self) -> tuple[Wanted, ...]:
         """All of them."""
-        return (*self.bootstrap, *(one for addon in self.addons for one in addon.objects))
+        return (*self.bootstrap, *(one for addon in self.addons for one in addon.objects), *self.limits)
 
 
 def plan(
@@ -93,10 +96,11 @@ def plan(
         problem = str(error)
     planned = _plan_addons(view, addons)
     troubled = {one.addon.NAME for one in planned if one.addon is not None and one.problem}
-    settled = frozenset(addon.NAME for addon in addons.values()) - troubled
+    settled = frozenset(addon.NAME for addon in addons.values()) - troubled | {limits.OWNER}
     return Plan(
         bootstrap=objects,
         bootstrap_problem=problem,
+        limits=tuple(Wanted(owner=limits.OWNER, object=one) for one in limits.limit_objects(tenant)),
         addons=planned,
         settled=settled,
         generation=tenant.metadata.generation,

@@ -59,7 +59,7 @@ def unreachable(sentence: str, plan: Plan) -> TenantState:
 def _bootstrapped(plan: Plan, look: Look) -> Verdict:
     if plan.bootstrap_problem:
         return Verdict(TenantReason.SPECIFICATION_INVALID, plan.bootstrap_problem)
-    waiting = _reasons(plan.bootstrap, look)
+    waiting = _reasons((*plan.bootstrap, *plan.limits), look)
     if waiting:
         return Verdict(TenantReason.OBJECTS_REFUSED, " ".join(waiting[:TOLD]))
     sentence = "Machines find in the tenant's cluster what kubeadm needs to join them."

@@ -6,6 +6,7 @@ The loop is bounded: a new tenant needs five waves, and whatever is left after t
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,6 @@ import structlog
 
 from kamaji_core.api import labels as wire
 from kamaji_core.api.conditions import Condition, TenantCondition, TenantReason
-from kamaji_core.api.tenant_status import VersionStatus
 from kamaji_core.api.versions import VersionError
 from kamaji_core.boot import BootQueue, Urgency
 from kamaji_core.contracts import StoreError, TenantEvent
@@ -27,7 +27,7 @@ from kamaji_core.tenant.judge import assess
 from kamaji_core.tenant.material import make_material
 from kamaji_core.tenant.parts import view_of
 from kamaji_core.tenant.plan import Apply, Change, Scale, plan
-from kamaji_core.tenant.report import Outcome, condition_patch, status_patch, version_status
+from kamaji_core.tenant.report import SETTLED, Outcome, condition_patch, status_patch, version_status
 from kamaji_core.tenant.signing import with_private_material
 
 if TYPE_CHECKING:
@@ -139,8 +139,11 @@ class TenantController:
             if wire.PAUSED_ANNOTATION in tenant.metadata.annotations:
                 await self._tell(tenant, TenantCondition.PAUSED, TenantReason.PAUSED, _PAUSED)
                 return None
-            outcome = await self._waves(key, facts)
-            if version_status(outcome) in {VersionStatus.READY, VersionStatus.SLEEPING}:
+            doubted = self._tenancy.doubts(key)
+            outcome = await self._waves(key, replace(facts, ensured="") if doubted else facts)
+            if doubted and outcome.facts.ensured:
+                self._tenancy.trust(key)
+            if not outcome.queued and version_status(outcome) in SETTLED:
                 self._boot.release(key)
             await self._report(outcome)
             return self._next_look(outcome)

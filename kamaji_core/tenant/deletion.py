@@ -95,7 +95,7 @@ async def delete(client: KubeClient, facts: Facts, *, now: datetime, check: Call
         return await _release(client, facts, left_behind=left_behind)
     session = facts.store.session if facts.store else None
     check()
-    problem = await _revoke(session, claim) if session else "it is not open yet."
+    problem = await _revoke(session, claim) if session else _why_closed(facts)
     if waits_for_pods:
         await _remove_pods(client, facts)
         return _waiting(TenantReason.WAITING_FOR_PODS, "The control plane's pods are being ended.")
@@ -123,6 +123,10 @@ def _left_behind(facts: Facts, claim: Claim) -> str | None:
     if facts.store.reason in DANGLING:
         return f"{facts.store.sentence} So {what}."
     return None
+
+
+def _why_closed(facts: Facts) -> str:
+    return facts.store.sentence if facts.store and not facts.store.ready else "it is not open yet."
 
 
 async def _revoke(session: Session, claim: Claim) -> str:

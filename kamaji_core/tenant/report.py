@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from kamaji_core.tenant.facts import Facts
     from kamaji_core.tenant.judge import Assessment
 
+SETTLED = frozenset({VersionStatus.READY, VersionStatus.WRITE_LIMITED, VersionStatus.SLEEPING})
+"""States in which all pods are of the wanted version."""
+
 STORE_CHANGES = (ReserveClaim, EnsureStore, SettleStore)
 CERTIFICATES = {
     "ca": "ca",
@@ -154,7 +157,7 @@ def version_status(outcome: Outcome) -> VersionStatus | None:
     counts = {status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")}
     observed = deployment["metadata"].get("generation") == status.get("observedGeneration")
     if observed and counts == {wanted} and not status.get("unavailableReplicas"):
-        return VersionStatus.READY
+        return VersionStatus.WRITE_LIMITED if tenant.spec.write_permissions.any else VersionStatus.READY
     if not installed:
         return VersionStatus.PROVISIONING
     return VersionStatus.UPGRADING if installed != tenant.spec.kubernetes.version else VersionStatus.UNKNOWN
@@ -341,7 +344,7 @@ class _StatusWriter:
         if state is not None:
             version: dict[str, Any] = {**resources.get("version", {}), "status": str(state)}
             # What is refused, or waits for its turn, is not installed: the old pods are those that are ready.
-            if self._outcome.carried_out and state in {VersionStatus.READY, VersionStatus.SLEEPING}:
+            if self._outcome.carried_out and state in SETTLED:
                 version["version"] = tenant.spec.kubernetes.version
             resources["version"] = version
         return resources

@@ -80,6 +80,12 @@ def sandbox() -> Iterator[SandboxCommand]:
         command.run("down")
 
 
+def server_pids(sandbox: SandboxCommand) -> dict[str, int]:
+    """Process ids of the sandbox's servers that run, by name."""
+    servers = json.loads(sandbox.run("status", "--json").stdout)["servers"]
+    return {server["name"]: server["pid"] for server in servers if server["pid"]}
+
+
 class Tenant:
     """One tenant, seen from the management cluster and from inside."""
 

@@ -17,7 +17,7 @@ import yaml
 
 from kamaji_core.pki import read_kubeconfig
 
-from .conftest import until
+from .conftest import server_pids, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,9 +77,9 @@ def test_everything_is_well(sandbox: SandboxCommand) -> None:
 
 def test_up_again_changes_nothing(sandbox: SandboxCommand) -> None:
     """No server is started anew when all are well."""
-    before = pids(sandbox)
+    before = server_pids(sandbox)
     sandbox.run("up")
-    assert pids(sandbox) == before
+    assert server_pids(sandbox) == before
 
 
 def test_a_pod_resolves_a_service_and_reaches_it(sandbox: SandboxCommand, pod: str) -> None:
@@ -180,22 +180,16 @@ def test_requests_are_counted_by_user(sandbox: SandboxCommand) -> None:
 
 def test_what_died_is_started_again(sandbox: SandboxCommand) -> None:
     """`status` names the dead, `up` brings them back with their data, and the others are left alone."""
-    before = pids(sandbox)
+    before = server_pids(sandbox)
     for name in ("kube-scheduler", "etcd-tenants"):
         end(before[name])
     answer = sandbox.run("status", check=False)
     assert answer.returncode == 1
     assert answer.stdout.count("NOT WELL: its process has ended") == 2
     sandbox.run("up")
-    after = pids(sandbox)
+    after = server_pids(sandbox)
     changed = {name for name, pid in after.items() if pid != before[name]}
     assert changed == {"kube-scheduler", "etcd-tenants"}
-
-
-def pids(sandbox: SandboxCommand) -> dict[str, int]:
-    """Process ids by server."""
-    servers = json.loads(sandbox.run("status", "--json").stdout)["servers"]
-    return {server["name"]: server["pid"] for server in servers if server["pid"]}
 
 
 def end(pid: int) -> None:

@@ -41,6 +41,7 @@ class Machine:
     namespaces: frozenset[str]
     directories: tuple[str, ...]
     settings: tuple[str, ...]
+    shared_memory: tuple[str, ...]
 
 
 def look() -> Machine:
@@ -58,7 +59,14 @@ def look() -> Machine:
         namespaces=frozenset(network_namespaces()),
         directories=tuple(str(path) for path in places if path.exists()),
         settings=tuple((Path("/proc/sys") / name).read_text() for name in SYSCTLS),
+        shared_memory=(*segments(), *(path.name for path in Path("/dev/shm").iterdir())),  # noqa: S108 - it is looked at
     )
+
+
+def segments() -> Iterator[str]:
+    """Keys of System V shared memory, which outlives its processes."""
+    for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
+        yield line.split()[0]
 
 
 def network_namespaces() -> Iterator[str]:
@@ -94,8 +102,8 @@ def clean(ours: SandboxCommand) -> Machine:
 
 
 def test_nothing_is_left_of_a_cluster_with_pods(sandbox: SandboxCommand, clean: Machine) -> None:
-    """Processes, mounts, links, routes, tables, groups, namespaces, directories, settings: all as before."""
-    sandbox.run("up")
+    """Processes, mounts, links, routes, tables, groups, namespaces, directories, settings, memory: all as before."""
+    sandbox.run("up", "--datastore", "postgres")
     sandbox.kubectl(*PODS)
     sandbox.kubectl("wait", "pod/left", "--for=condition=Ready", "--timeout=60s")
     assert differences(clean, look())

@@ -16,6 +16,8 @@ from kamaji_core.api.datastore import DataStore
 from kamaji_core.api.tenant_control_plane import TenantControlPlane
 from kamaji_core.boot import BootQueue
 from kamaji_core.certificates import SecretFacts
+from kamaji_core.contracts import Usage
+from kamaji_core.datastore import Share
 from kamaji_core.health import serve_metrics
 from kamaji_core.kube import Priority, Request
 from kamaji_core.metrics import MeasuredQueue, MeasuredTransport, Metrics, StateCollector
@@ -80,6 +82,7 @@ def caches() -> dict[str, Any]:
         "boot": BootQueue(wake=lambda _key: None, width=1),
         "plugins": Plugins(listed=(Plugin(name="datastore-paper", module="paper", distribution="paper", version="1"),)),
         "orphans": SimpleNamespace(counts={"fast": 2}),
+        "shares": {("team-a", "ready"): Share("fast", Usage(keys=7, bytes=2048, exact=True))},
         "sessions": lambda: {"standing": 3, "trying": 1},
         "now": lambda: NOW,
     }
@@ -107,6 +110,8 @@ def test_kamajis_gauges_are_there(caches: dict[str, Any]) -> None:
         'kamaji_datastore_status{datastore_name="fast",ready="true",status="True"} 1.0',
         'kamaji_datastores_current{datastore_name="fast",driver="paper",ready="true"} 1.0',
         'kamaji_datastores_current{datastore_name="fast",driver="paper",ready="false"} 0.0',
+        'kamaji_tenant_datastore_bytes{datastore_name="fast",tcp_name="ready",tcp_namespace="team-a"} 2048.0',
+        'kamaji_tenant_datastore_keys{datastore_name="fast",tcp_name="ready",tcp_namespace="team-a"} 7.0',
         'kamaji_renderings{revision="7"} 1.0',
         'kamaji_tenant_sessions{state="standing"} 3.0',
         'kamaji_datastore_orphaned_claims{datastore_name="fast"} 2.0',

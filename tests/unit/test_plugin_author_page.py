@@ -29,7 +29,7 @@ from kamaji_core.contracts import (
     TlsMaterial,
     UnsupportedError,
 )
-from kamaji_core.datastore import controller, orphans
+from kamaji_core.datastore import controller, orphans, samples
 from kamaji_core.pki import issue_ca, read_certificate
 from kamaji_core.plugins import PluginState, load_plugins, store_problems
 from kamaji_core.tenant import act, deletion
@@ -277,6 +277,7 @@ def test_every_state_has_a_line(state: PluginState) -> None:
         ("revoke", deletion.REVOKE_LIMIT_SECONDS),
         ("remove", deletion.REMOVE_LIMIT_SECONDS),
         ("claims", orphans.LIMIT_SECONDS),
+        ("check", samples.LIMIT_SECONDS),
     ],
 )
 def test_time_limits_are_those_of_the_code(method: str, seconds: float) -> None:

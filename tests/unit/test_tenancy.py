@@ -130,3 +130,18 @@ def test_a_lost_term_stays_lost_until_the_next_begins() -> None:
     assert not known.owns(tenant())
     known.begin_term(Leadership("n/l", until=15.0, clock=lambda: 0.0))
     assert known.owns(tenant())
+
+
+def test_a_share_in_doubt_wakes_its_tenant_until_the_store_was_told_again() -> None:
+    """And is forgotten with the tenant."""
+    woken: list[tuple[str, str]] = []
+    tenancy = Tenancy(default_store="", wake=woken.append, store_used=lambda _name: None)
+    key = ("team-a", "shop")
+    assert not tenancy.doubts(key)
+    tenancy.doubt(key)
+    assert (tenancy.doubts(key), woken) == (True, [key])
+    tenancy.trust(key)
+    assert not tenancy.doubts(key)
+    tenancy.doubt(key)
+    tenancy.observe(key, None)
+    assert not tenancy.doubts(key)

@@ -316,3 +316,17 @@ async def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> str:
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:60].strip("-")
     await cluster.client.apply(NAMESPACES, {"metadata": {"name": name}}, field_manager="administrator")
     return name
+
+
+@pytest.fixture
+async def alone(cluster: Cluster) -> None:
+    """No tenant of another test holds a place, or wants one."""
+    paused = {"metadata": {"annotations": {"kamaji.clastix.io/paused": ""}}}
+    for item in (await cluster.client.list(TENANT_CONTROL_PLANES)).items:
+        metadata = cluster.decode(item)["metadata"]
+        with contextlib.suppress(NotFoundError):
+            await cluster.client.merge_patch(TENANT_CONTROL_PLANES, metadata["name"], paused, metadata["namespace"])
+    for item in (await cluster.client.list(DEPLOYMENTS)).items:
+        metadata = cluster.decode(item)["metadata"]
+        with contextlib.suppress(NotFoundError):  # it may be on its way out
+            await cluster.tell_ready(metadata["namespace"], metadata["name"])

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import pytest
 
-from kamaji_core.kube import DEPLOYMENTS, NotFoundError
+from kamaji_core.kube import DEPLOYMENTS
 from kamaji_core.tenancy import TENANT_CONTROL_PLANES
 
 pytestmark = pytest.mark.real
 NAMES = ("one", "two", "three")
-
-
-@pytest.fixture
-async def alone(cluster: Any) -> None:
-    """No tenant of another test holds a place, or wants one."""
-    paused = {"metadata": {"annotations": {"kamaji.clastix.io/paused": ""}}}
-    for item in (await cluster.client.list(TENANT_CONTROL_PLANES)).items:
-        metadata = cluster.decode(item)["metadata"]
-        with contextlib.suppress(NotFoundError):
-            await cluster.client.merge_patch(TENANT_CONTROL_PLANES, metadata["name"], paused, metadata["namespace"])
-    for item in (await cluster.client.list(DEPLOYMENTS)).items:
-        metadata = cluster.decode(item)["metadata"]
-        with contextlib.suppress(NotFoundError):  # it may be on its way out
-            await cluster.tell_ready(metadata["namespace"], metadata["name"])
 
 
 @pytest.mark.usefixtures("alone")

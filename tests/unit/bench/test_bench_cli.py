@@ -61,6 +61,7 @@ def test_every_measurement_is_a_command(runner: CliRunner) -> None:
             "inside",
             "ready",
             "restart",
+            "rotate",
             "sessions",
         ),
     ):

@@ -147,6 +147,14 @@ def test_a_claim_belongs_to_the_tenant() -> None:
     }
 
 
+def test_a_claims_group_becomes_the_pods(inputs: DeploymentInputs) -> None:
+    """A container that does not run as root could not write to it otherwise."""
+    assert "securityContext" not in pod(inputs)
+    parts = replace(PARTS, claims=(replace(CLAIM, group=65534),))
+    grouped = pod(replace(inputs, parts=(parts,)))
+    assert grouped["securityContext"] == {"fsGroup": 65534, "fsGroupChangePolicy": "OnRootMismatch"}
+
+
 def test_pods_that_cannot_work_side_by_side_follow_each_other(inputs: DeploymentInputs) -> None:
     """Two API servers on one file would ruin it."""
     assert deployment(inputs)["spec"]["strategy"] == {"type": "Recreate"}

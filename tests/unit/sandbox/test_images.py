@@ -104,6 +104,7 @@ def test_the_digest_follows_everything_that_counts(image: Image, tmp_path: Path)
         replace(image, entrypoint=("/usr/local/bin/server", "--help")),
         replace(image, links=()),
         replace(image, environment=("GOGC=25",)),
+        replace(image, user="65534:65534"),
     ]
     assert len({variant.digest() for variant in variants}) == len(variants)
 
@@ -116,6 +117,15 @@ def test_an_image_may_set_environment_variables(image: Image, tmp_path: Path) ->
     search_path, *others = configuration["config"]["Env"]
     assert search_path.startswith("PATH=")
     assert others == ["GOGC=25"]
+
+
+def test_an_image_may_have_a_user(image: Image, tmp_path: Path) -> None:
+    """One that does not say runs as root."""
+    for user in ("65534:65534", ""):
+        write_archive(replace(image, user=user), tmp_path / "image.tar")
+        files = members((tmp_path / "image.tar").read_bytes())
+        configuration = json.loads(blob(files, manifest(files)["config"]["digest"]))
+        assert configuration["config"].get("User", "") == user
 
 
 def test_an_archive_is_made_once(image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,4 +145,6 @@ def test_the_components_carry_their_upstream_names(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("KAMAJI_PROGRAMS", str(tmp_path))
     references = {image.reference.rpartition(":")[0] for image in sandbox_images()}
     assert {"registry.k8s.io/kube-apiserver", "registry.k8s.io/kube-scheduler", "registry.k8s.io/pause"} <= references
-    assert "docker.io/rancher/kine" in references
+    (kine,) = (image for image in sandbox_images() if "kine" in image.reference)
+    assert kine.reference == "docker.io/rancher/kine:v0.17.5"
+    assert kine.user == "65534:65534"  # what is not nobody's to read or write fails here as it does elsewhere

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kamaji_core.api.conditions import Condition
-from kamaji_core.api.tenant_control_plane import Addons
+from kamaji_core.api.tenant_control_plane import Addons, WritePermissions
 from kamaji_core.api.tenant_status import TenantControlPlaneStatus, VersionStatus
 from kamaji_core.contracts import ProbeKind, StoreError
 from kamaji_core.kube import ServerError
 from kamaji_core.tenancy import TenantState, Verdict
 from kamaji_core.tenant.act import Failure
 from kamaji_core.tenant.plan import AddFinalizer, EnsureStore
-from kamaji_core.tenant.report import Outcome, conditions, difference, status_patch, version_status
+from kamaji_core.tenant.report import Outcome, conditions, difference, status_patch, version_status, wanted_status
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 READY = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
@@ -281,3 +281,13 @@ def test_an_addon_that_tells_nothing_keeps_its_last_word(course: Any) -> None:
     assert course.facts.tenant.status.addons.core_dns.enabled
     knows(course, addons=trouble, statuses=None)
     assert written(course) is None
+
+
+def test_a_limited_tenant_that_runs_says_so(course: Any) -> None:
+    """As Kamaji does; unlike there, its installed version goes on being told."""
+    course.settle()
+    spec = msgspec.structs.replace(course.facts.tenant.spec, write_permissions=WritePermissions(block_creation=True))
+    course.facts = replace(course.facts, tenant=msgspec.structs.replace(course.facts.tenant, spec=spec))
+    with_deployment_status(course, READY)
+    version = wanted_status(outcome(course), present={}, now=NOW)["kubernetesResources"]["version"]
+    assert version == {"status": "WriteLimited", "version": "v1.37.1"}
