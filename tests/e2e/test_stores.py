@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from importlib.metadata import entry_points
-
 from typing import TYPE_CHECKING, Protocol
 
 import pytest

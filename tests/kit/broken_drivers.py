@@ -302,8 +302,6 @@ class GoesOn(EtcdSession):
             except StoreError as error:
                 if not error.retry:
                     raise
-            except asyncio.CancelledError:
-                continue
 
 
 class NotWhole(EtcdSession):
