@@ -31,6 +31,7 @@ from kamaji_core.testing.managers import (
     kube_scheduler,
 )
 from kamaji_core.testing.ports import free_port
+from kamaji_core.testing.postgres import PostgresServer
 from kamaji_core.testing.process import ServerProcess, ServerStartError
 from kamaji_core.testing.programs import ProgramMissingError, program, programs_directory
 from kamaji_core.testing.server import HttpReadiness, Readiness, Server, SocketReadiness
@@ -55,6 +56,7 @@ __all__ = [
     "FaultProxy",
     "HttpReadiness",
     "LoseAnswer",
+    "PostgresServer",
     "ProgramMissingError",
     "Readiness",
     "Refuse",

@@ -100,11 +100,14 @@ class Cancelling:
         for step in (*WRITING_STEPS, *WRITING_STEPS):
             case = await prepare(desk, step, session)
             desk.door.set(GateMode.UNANSWERED)
+            known = asyncio.all_tasks()
             call = asyncio.create_task(case.call(session))
             sent = desk.door.sent
             await until(lambda call=call, sent=sent: desk.door.sent > sent or call.done(), "a request")
             call.cancel()
             await asyncio.wait({call}, timeout=PROMPT_SECONDS)
+            desk.door.set(GateMode.SHUT)  # so that only what tries again and again is left
+            await nothing_runs_on(known)
             desk.door.set(GateMode.OPEN)
             await make_whole(case, session)
             await until(lambda: desk.door.connections <= FEW_CONNECTIONS, "connections of cancelled calls to end")

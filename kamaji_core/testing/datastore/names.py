@@ -111,7 +111,29 @@ FIXED = (
 )
 """Empty, separators, quotes, wildcards, formats, control characters, look-alikes, reserved words, and long ones."""
 
-_PIECES = ("a", "b", "0", "_", "-", ".", "/", "'", '"', "\\", "`", "%", "*", " ", ";", "$", "\0", "\n", "ä", "😀", "\u202e")
+_PIECES = (
+    "a",
+    "b",
+    "0",
+    "_",
+    "-",
+    ".",
+    "/",
+    "'",
+    '"',
+    "\\",
+    "`",
+    "%",
+    "*",
+    " ",
+    ";",
+    "$",
+    "\0",
+    "\n",
+    "ä",
+    "😀",
+    "\u202e",
+)
 
 
 def hostile_names(count: int) -> tuple[str, ...]:

@@ -169,4 +169,3 @@ class StoreUnderTest(abc.ABC):
         password = [credentials.password.encode()] if credentials.password else []
         keys = [content for content in credentials.files.values() if b"PRIVATE KEY" in content]
         return [*password, *keys, *(value.encode() for value in credentials.settings.values())]
-
