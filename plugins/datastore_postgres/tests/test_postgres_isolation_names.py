@@ -248,6 +248,7 @@ def claims_of(names: Sequence[str], make_claim: Callable[..., Claim]) -> list[Cl
     return kept
 
 
+@pytest.mark.timeout(5400)
 async def test_hostile_names_reach_nothing_but_their_own(
     place: Any, make_claim: Callable[..., Claim], issue: Any
 ) -> None:
@@ -303,6 +304,7 @@ async def _round(
     return sum(count for count, _ in told), leaks
 
 
+@pytest.mark.timeout(5400)
 async def test_the_server_s_quoting_holds_without_the_rule_about_names(
     place: Any, make_claim: Callable[..., Claim], monkeypatch: pytest.MonkeyPatch
 ) -> None:
