@@ -185,7 +185,7 @@ def attempts(own: Claim, others: Sequence[Claim]) -> list[str]:
             f"DROP DATABASE {database}",
         ]
     own_rows = "usename = session_user"
-    return [*tried, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE NOT {own_rows}"]  # noqa: S608 - constant
+    return [*tried, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE NOT {own_rows}"]
 
 
 async def leaks_of(intruder: Intruder, own: Claim, others: Sequence[Claim]) -> tuple[int, list[str]]:
