@@ -152,10 +152,12 @@ def _missing_roles(claim: Claim, found: Found, *, limit: int) -> Iterator[Statem
             sort = f"NOINHERIT CONNECTION LIMIT {limit:d}" if name in logins else ""
             yield Statement(what="user", template=f"CREATE ROLE %I NOLOGIN {sort}", values=(name,))
         if role is None or role.comment is None:
-            yield Statement(what="owner", template="COMMENT ON ROLE %I IS %L", values=(name, text))
+            what = "user" if role is None else "owner"
+            yield Statement(what=what, template="COMMENT ON ROLE %I IS %L", values=(name, text))
         if not found.me.superuser and (role is None or not role.ours):
             # To end its sessions and drop what it owns; a superuser may without.
-            yield Statement(what="owner", template="GRANT %I TO %I", values=(name, found.me.name))
+            what = "user" if role is None else "rights"
+            yield Statement(what=what, template="GRANT %I TO %I", values=(name, found.me.name))
 
 
 def _login_changes(name: str, owner: str, role: Role | None, *, limit: int) -> Iterator[Statement]:

@@ -25,8 +25,14 @@ USER_LIMIT = LIMIT - len(SUFFIXES[0])
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 
-_ROLES = frozenset({"postgres", "public", "none", "all", "user", "current_role", "current_user", "session_user"})
-"""The administrator, and words that stand for a role in SQL or in pg_hba.conf."""
+_ROLES = frozenset(
+    {
+        *("postgres", "public", "none", "all", "user", "current_role", "current_user", "session_user"),
+        "information_schema",
+    }
+)
+"""The administrator, words that stand for a role in SQL or in pg_hba.conf, and a schema that every database has: a role
+of its name would look for its tables there."""
 
 _DATABASES = frozenset(
     {"postgres", "template0", "template1", "all", "sameuser", "samerole", "samegroup", "replication", "pgbouncer"}

@@ -45,7 +45,9 @@ def managed(postgres: PostgresServer) -> StoreUnderTest:
     """The operator logs in as a role that managed servers give."""
     postgres.sql("CREATE ROLE kamaji LOGIN CREATEDB CREATEROLE PASSWORD 'managed-password'")
     postgres.sql("GRANT CONNECT ON DATABASE postgres TO kamaji")
-    store: StoreUnderTest = beside("under_test").PostgresUnderTest(postgres, login="kamaji", password="managed-password")
+    store: StoreUnderTest = beside("under_test").PostgresUnderTest(
+        postgres, login="kamaji", password="managed-password"
+    )
     return store
 
 

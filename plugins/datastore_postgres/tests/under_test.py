@@ -15,7 +15,6 @@ import asyncpg
 
 from kamaji_core.contracts import BasicAuth, Claim, ProbeKind, StoreView, TlsMaterial
 from kamaji_core.pki import issue_ca, tls_context
-from kamaji_core.testing import PostgresServer
 from kamaji_core.testing.datastore import Feature, RefusedError, StoreUnderTest, TenantClient
 from kamaji_datastore_postgres import PostgresDriver
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from kamaji_core.contracts import Credentials, DatastoreDriver
+    from kamaji_core.testing import PostgresServer
 
 LIMIT = 10
 
