@@ -1,7 +1,7 @@
 """Hostile names: what a tenant may write into its specification to break out of its share.
 
-Seeded, so that a failure can be repeated; the admission rules of the operator refuse many of them, but a driver must not
-rely on that.
+Seeded, so that a failure can be repeated; the admission rules of the operator refuse many of them, but a driver must
+not rely on that.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ FIXED = (
     "aA",
     "ä",
     "a\u0308",
-    "ａ",
-    "аdmin",
+    "\uff41",
+    "\u0430dmin",
     "a\u200bb",
     "a\u202eb",
     "a\u2028b",
@@ -111,7 +111,29 @@ FIXED = (
 )
 """Empty, separators, quotes, wildcards, formats, control characters, look-alikes, reserved words, and long ones."""
 
-_PIECES = ("a", "b", "0", "_", "-", ".", "/", "'", '"', "\\", "`", "%", "*", " ", ";", "$", "\0", "\n", "ä", "😀", "\u202e")
+_PIECES = (
+    "a",
+    "b",
+    "0",
+    "_",
+    "-",
+    ".",
+    "/",
+    "'",
+    '"',
+    "\\",
+    "`",
+    "%",
+    "*",
+    " ",
+    ";",
+    "$",
+    "\0",
+    "\n",
+    "ä",
+    "😀",
+    "\u202e",
+)
 
 
 def hostile_names(count: int) -> tuple[str, ...]:
