@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 CONNECTIONS = 4
 """Connections that a session has at most, idle ones among them; the core asks at most so much at once of a store."""
 
+PROBES = 3
+"""Connections beside these for probes, whose time limit counts while they wait for their turn."""
+
 CONNECT_LIMIT = 4.0
 """Seconds for all servers together to take a connection and the login, so that silent ones leave time for the last."""
 
@@ -65,7 +68,7 @@ class Connections:
         self._access = access
         self._tls = _context(access)
         self._places = asyncio.Semaphore(CONNECTIONS)
-        self._probes_place = asyncio.Semaphore()
+        self._probe_places = asyncio.Semaphore(PROBES)
         self._idle: list[tuple[Connection, float]] = []
         self._open: set[Connection] = set()
         self._first = 0
@@ -109,7 +112,7 @@ class Connections:
         Raises:
             PostgresError: for whatever fails, here or in the caller's block.
         """
-        async with self._probes_place, self._lent_once(self._access.database) as connection:
+        async with self._probe_places, self._lent_once(self._access.database) as connection:
             yield connection
 
     async def aclose(self) -> None:

@@ -50,7 +50,7 @@ def drift_of(claim: Claim, found: Found, *, limit: int, inner: Sequence[Statemen
     names = (claim.user, *logins_of(claim.user))
     if what not in {"owner", "user"} and not any(found.roles[name].can_login for name in names if name in found.roles):
         what = "login"
-    return None if what is None else Drift(what=what, sentence=f"{_sentence(what, claim, limit)}: {_MENDED}")
+    return None if what is None else Drift(what=what, sentence=f"{_sentence(what, claim, limit)}: {_mended(what)}")
 
 
 def half_dropped(schema: str) -> str:
@@ -59,6 +59,10 @@ def half_dropped(schema: str) -> str:
         f"The database {schema!r} was left half dropped at PostgreSQL and cannot be used any more: run DROP DATABASE "
         f"for it, and restore it from a backup if its data is needed."
     )
+
+
+def _mended(what: str) -> str:
+    return _MENDED if what != "rights" else f"{_MENDED.removesuffix('.')}, or by whoever granted them."
 
 
 def _sentence(what: str, claim: Claim, limit: int) -> str:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kamaji_core.contracts import ProbeKind, StoreError
+
 if TYPE_CHECKING:
     from kamaji_core.contracts import Claim, Session
     from kamaji_core.testing import PostgresServer
@@ -23,7 +25,6 @@ CHANGES = {
     "ALTER ROLE {user} CREATEDB": "rights",
     "ALTER ROLE {user}_a CREATEROLE": "rights",
     "ALTER ROLE {user}_a INHERIT": "rights",
-    "GRANT pg_read_all_data TO {user}": "rights",
     "GRANT {user} TO stranger": "rights",
     "GRANT CONNECT ON DATABASE {schema} TO PUBLIC": "rights",
     "GRANT TEMPORARY ON DATABASE {schema} TO {user}": "rights",
@@ -47,7 +48,9 @@ async def test_a_change_is_told_and_mended(
 ) -> None:
     """Looking mends nothing; `ensure` does, and the tenant is served as before."""
     credentials = await make(claim)
-    server.sql(change.format(user=claim.user, schema=claim.schema))
+    # From version 16 on, memberships can be ended by whoever granted them alone.
+    by = "operator" if change.startswith(("REVOKE {user}", "GRANT {user}")) else "postgres"
+    server.sql(change.format(user=claim.user, schema=claim.schema), user=by)
     for _ in range(2):
         drift = await session.check(claim)
         assert drift is not None
@@ -78,6 +81,26 @@ async def test_a_change_inside_is_told_and_mended(
     await session.ensure(claim, credentials)
     assert await session.check(claim) is None
     assert log_in(claim, credentials, "CREATE TABLE IF NOT EXISTS kine (id int)").returncode == 0
+
+
+async def test_what_the_operator_may_not_mend_is_said(
+    make: Any, session: Session, server: PostgresServer, claim: Claim
+) -> None:
+    """From version 16 on, CREATEROLE does not suffice to take away what a superuser granted: `ensure` says so."""
+    credentials = await make(claim)
+    server.sql(f"GRANT pg_read_all_data TO {claim.user}")
+    drift = await session.check(claim)
+    assert drift is not None
+    assert drift.what == "rights"
+    assert "or by whoever granted them" in drift.sentence
+    ((version,),) = server.sql("SHOW server_version_num")
+    if int(version) < 160000:
+        await session.ensure(claim, credentials)
+        assert await session.check(claim) is None
+        return
+    with pytest.raises(StoreError, match="pg_read_all_data") as caught:
+        await session.ensure(claim, credentials)
+    assert caught.value.kind is ProbeKind.PERMISSION
 
 
 async def test_a_database_that_is_gone_is_the_user_s_to_know(

@@ -115,10 +115,14 @@ async def test_a_tenant_cannot_write_records(make: Any, log_in: Any, claim: Clai
 
 def lay(server: PostgresServer, claim: Claim) -> None:
     """Make a tenant as Kamaji does: one role that logs in and owns its database and kine's table."""
-    server.sql(f"CREATE ROLE {claim.user} LOGIN PASSWORD 'of-kamaji'")
-    server.sql(f"CREATE DATABASE {claim.schema}")
-    server.sql(f"GRANT CONNECT, CREATE ON DATABASE {claim.schema} TO {claim.user}")
-    server.sql(f"ALTER DATABASE {claim.schema} OWNER TO {claim.user}")
+    for statement in (
+        f"CREATE ROLE {claim.user} LOGIN PASSWORD 'of-kamaji'",
+        f"GRANT {claim.user} TO operator",  # what Kamaji's own login needs for the last of these
+        f"CREATE DATABASE {claim.schema}",
+        f"GRANT CONNECT, CREATE ON DATABASE {claim.schema} TO {claim.user}",
+        f"ALTER DATABASE {claim.schema} OWNER TO {claim.user}",
+    ):
+        server.sql(statement, user="operator")
     server.sql("CREATE TABLE kine (id int); INSERT INTO kine VALUES (1)", database=claim.schema, user=claim.user)
 
 
