@@ -103,6 +103,6 @@ def _problem(name: str, *, what: str, field: str, limit: int) -> str | None:
 def _reserved(claim: Claim) -> str | None:
     if claim.schema in _DATABASES:
         return f"The schema {claim.schema!r} is reserved at PostgreSQL: choose another spec.dataStoreSchema."
-    if claim.user in _ROLES or claim.user.startswith("pg_"):
+    if claim.user in _ROLES or any(role.startswith("pg_") for role in roles_of(claim.user)):
         return f"The user {claim.user!r} is reserved at PostgreSQL: choose another spec.dataStoreUsername."
     return None

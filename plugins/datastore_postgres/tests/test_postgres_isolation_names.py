@@ -327,7 +327,7 @@ def _can_be_a_role(name: str) -> bool:
         size = len(name.encode())
     except UnicodeEncodeError:
         return False
-    own = name.startswith("pg_") or name in {"public", "none", "postgres", "operator"}
+    own = name.startswith("pg_") or name in {"pg", "public", "none", "postgres", "operator"}
     return 0 < size <= 61 and "\0" not in name and not own
 
 

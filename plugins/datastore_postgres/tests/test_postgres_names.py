@@ -48,7 +48,7 @@ def test_databases_of_others_are_refused(claim: Claim, schema: str) -> None:
         check(claim, schema=schema)
 
 
-@pytest.mark.parametrize("user", ["postgres", "public", "none", "pg_monitor", "pg_x", "operator", "current_user"])
+@pytest.mark.parametrize("user", ["postgres", "public", "none", "pg_monitor", "pg_x", "pg", "operator", "current_user"])
 def test_roles_of_others_are_refused(claim: Claim, user: str) -> None:
     """PostgreSQL's own, words of SQL, and the operator's login."""
     with pytest.raises(NameRefusedError, match=r"choose another spec\.dataStoreUsername"):
