@@ -12,7 +12,8 @@ from .conftest import NAMESPACE
 if TYPE_CHECKING:
     from .conftest import SandboxCommand
 
-pytestmark = pytest.mark.root
+# What the command does is the same whoever runs the operator.
+pytestmark = [pytest.mark.root, pytest.mark.parametrize("operator", ["process"], indirect=True, scope="module")]
 COMMAND = ("kamaji", "datastore", "check", f"--namespace={NAMESPACE}")
 SMALL = ("--seconds=2", "--concurrency=4", "--objects=500")
 
