@@ -28,7 +28,7 @@ FIXED = (
     "a'b",
     'a"b',
     "a`b",
-    "'; DROP TABLE kine; --",
+    "'; DROP TABLE tenants; --",
     '"; DROP DATABASE postgres; --',
     "a'; --",
     "') OR ('1'='1",

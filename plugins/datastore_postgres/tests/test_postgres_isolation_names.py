@@ -273,7 +273,7 @@ async def test_hostile_names_reach_nothing_but_their_own(
         "%d accepted, %d refused, %d attempts, %d leaks", len(accepted), len(refused), tried, len(leaks)
     )
     assert leaks == []
-    assert len(accepted) > 20
+    assert len(accepted) > 5  # enough to be each other's neighbours
 
 
 async def _round(
