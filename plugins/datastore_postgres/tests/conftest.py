@@ -12,6 +12,7 @@ import pytest
 
 from kamaji_core.contracts import BasicAuth, Claim, Credentials, StoreView, TlsMaterial
 from kamaji_core.pki import CertificateRequest, KeyPair, Usage, issue_ca, issue_certificate
+from kamaji_core.testing import connections_gone
 from kamaji_core.testing.postgres import PostgresServer
 from kamaji_datastore_postgres import PostgresDriver
 
@@ -95,6 +96,7 @@ async def open_session(driver: PostgresDriver) -> AsyncIterator[Callable[[StoreV
 
     yield open_one
     await asyncio.gather(*(session.aclose() for session in opened))
+    await connections_gone()
 
 
 @pytest.fixture
