@@ -41,10 +41,13 @@ test: programs ## Run all tests, those with real programs too
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not root" $(PYTEST_ARGS) || [ $$? = $(NO_TESTS) ]; \
 	$(BIN)/python -m pytest -m root $(PYTEST_ARGS) || [ $$? = $(NO_TESTS) ]
 
-explore: programs ## Stop the operator after each of its writes, lose each one's answer, and more (ten minutes)
+explore: programs ## Stop the operator after each of its writes, lose each one's answer, and more (an hour)
 	@KAMAJI_EXPLORE=1 KAMAJI_PROGRAMS="$$($(BIN)/python -m sandbox programs --path)" \
-		$(BIN)/python -m pytest -s tests/cluster/operator/test_crashes.py tests/e2e/test_renewal.py \
-		plugins/datastore_etcd/tests/test_etcd_isolation_names.py $(PYTEST_ARGS)
+		$(BIN)/python -m pytest -s tests/cluster/operator/test_crashes.py \
+		tests/cluster/operator/test_store_falls_silent.py tests/e2e/test_renewal.py \
+		plugins/datastore_etcd/tests/test_etcd_isolation_names.py \
+		plugins/datastore_postgres/tests/test_postgres_isolation_names.py \
+		plugins/datastore_postgres/tests/test_contract.py $(PYTEST_ARGS)
 
 explore-pods: sandbox-up ## Stop the operator after each of its writes over real pods in the sandbox (half an hour)
 	@$(BIN)/python -m sandbox exec -- env KAMAJI_EXPLORE=1 KAMAJI_EXPLORE_PODS=1 \

@@ -12,13 +12,22 @@ import sys
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.fleet import Datastore
 
 _LIMIT = 60.0
+_SESSIONS = {
+    Datastore.ETCD: "kamaji_datastore_etcd.session",
+    Datastore.POSTGRES: "kamaji_datastore_postgres.session",
+}
+"""What a driver imports to open a store."""
+
 _LIST = """
 import sys
-import kamaji_core.cli, kamaji_core.manager, kamaji_datastore_etcd.session, uvloop
+import importlib
+import kamaji_core.cli, kamaji_core.manager, uvloop
+importlib.import_module(sys.stdin.read().strip())
 import cryptography.hazmat.backends.openssl.backend, encodings.idna
-ours = ("kamaji_core", "kamaji_datastore_etcd")
+ours = ("kamaji_core", "kamaji_datastore_etcd", "kamaji_datastore_postgres", "kamaji_kine")
 print(*(name for name in sys.modules if name.partition(".")[0] not in (*ours, "__main__")))
 """
 """Everything that a running operator with an open store has imported, but for its own modules; those of the second line
@@ -45,18 +54,20 @@ def interpreter_of(command: str) -> str:
     return str(beside) if beside is not None and beside.exists() else sys.executable
 
 
-def bare_resident_bytes(interpreter: str, page_bytes: int) -> int | None:
+def bare_resident_bytes(interpreter: str, page_bytes: int, *, datastore: Datastore = Datastore.ETCD) -> int | None:
     """Measure it; None when the environment holds none of our operators.
 
     Args:
         interpreter: of the operator's environment.
         page_bytes: size of a memory page.
+        datastore: whose driver has a store open.
 
     Raises:
         BenchError: when an interpreter does not end.
     """
     try:
-        return int(_python(interpreter, _IMPORT, _python(interpreter, _LIST, ""))) * page_bytes
+        imported = _python(interpreter, _LIST, _SESSIONS[datastore])
+        return int(_python(interpreter, _IMPORT, imported)) * page_bytes
     except subprocess.CalledProcessError:
         return None
 

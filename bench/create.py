@@ -54,7 +54,7 @@ async def create(bed: Testbed) -> CreateResult:
         restarts=timeline.restarts(),
         tenants=_by_tenant(timeline, posted),
         bare_resident_bytes=await asyncio.to_thread(
-            bare_resident_bytes, interpreter_of(bed.options.command), PAGE_BYTES
+            bare_resident_bytes, interpreter_of(bed.options.command), PAGE_BYTES, datastore=fleet.datastore
         ),
         loop_lag=await asyncio.to_thread(loop_lag),
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     default=50.0,
     show_default=True,
     type=click.FloatRange(min=1),
-    help="Calls a second of each tenant, half of them on kept connections, half on new ones.",
+    help="Calls a second, shared by the tenants; half of them on kept connections, half on new ones.",
 )
 @click.option(
     "--rest", default=20.0, show_default=True, type=click.FloatRange(min=0), help="Seconds of calls after each change."

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def rotation_rows(result: RotationResult) -> Iterator[tuple[str, str]]:
     """The rows, five for each change."""
-    yield "rotate: replicas, calls a second of each tenant", f"{result.replicas}, {result.rate:g}"
+    yield "rotate: replicas of each tenant, calls a second of all", f"{result.replicas}, {result.rate:g}"
     for phase in result.phases:
         yield from _rows(phase)
 

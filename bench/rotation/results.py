@@ -57,7 +57,7 @@ class RotationResult:
 
     Args:
         replicas: of each tenant.
-        rate: calls a second of each tenant, half of them on kept connections.
+        rate: calls a second, shared by the fleet's tenants, half of them on kept connections.
         phases: the changes.
     """
 

@@ -39,7 +39,7 @@ async def rotate(bed: Testbed, *, rate: float, rest: float) -> RotationResult:
 
     Args:
         bed: with a fleet that was created and is Ready.
-        rate: calls a second of each tenant.
+        rate: calls a second, shared by the fleet's tenants.
         rest: seconds of calls after each change has settled.
 
     Raises:
@@ -47,7 +47,8 @@ async def rotate(bed: Testbed, *, rate: float, rest: float) -> RotationResult:
     """
     names = bed.options.fleet.names
     await _create_untouched(bed)
-    probers = {name: Prober(await _config(bed, name), rate=rate) for name in (*names, UNTOUCHED)}
+    # The tenant beside is called as often as each of the others.
+    probers = {name: Prober(await _config(bed, name), rate=rate / len(names)) for name in (*names, UNTOUCHED)}
     phases = []
     async with contextlib.AsyncExitStack() as stack:
         store = await stack.enter_async_context(store_secrets(bed.client))

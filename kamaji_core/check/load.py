@@ -32,7 +32,7 @@ EVENTS_SECONDS = 30.0
 """How long the last events of the watch are waited for."""
 
 COMPACTION_SECONDS = 720.0
-"""How long compaction is waited for: kube-apiserver asks for it every 5 minutes, of what was 5 minutes before."""
+"""How long compaction is waited for: whoever does it, the store or kube-apiserver, usually keeps five minutes."""
 
 COMPACTION_LOOK_SECONDS = 5.0
 MOST_ERRORS_KEPT = 3

@@ -87,6 +87,8 @@ def api_server(tenant: TenantControlPlane, *, address: str) -> ComponentTemplate
         "--service-account-signing-key-file": f"{PKI}/sa.key",
         "--service-cluster-ip-range": ",".join(profile.service_networks),
         "--shutdown-delay-duration": f"{SHUTDOWN_DELAY_SECONDS}s",
+        # Who is still connected then is told to come again, over another connection, instead of being refused.
+        "--shutdown-send-retry-after": "true",
         "--tls-cert-file": f"{PKI}/apiserver.crt",
         "--tls-private-key-file": f"{PKI}/apiserver.key",
     }

@@ -78,6 +78,7 @@ def inputs_digest(inputs: DeploymentInputs) -> str:
         (profile.service_networks, profile.pod_networks),
         _digests(inputs),
         [_written(part) for part in inputs.parts],
+        pod_security(inputs.parts),
         inputs.many_replicas,
     )
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:32]
@@ -129,6 +130,10 @@ def _strategy(inputs: DeploymentInputs) -> dict[str, Any]:
     return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "100%"}}
 
 
+_BESIDE = frozenset({"claims"})
+"""Parts that are objects of their own and are made once: another size of a volume is no other pod."""
+
+
 def _written(value: object) -> Any:
     """A plugin's part without what it leaves at its default, so that a field that the contract gets rolls nothing."""
     if is_dataclass(value):
@@ -137,7 +142,9 @@ def _written(value: object) -> Any:
             field.name: field.default_factory() if field.default_factory is not MISSING else field.default
             for field in fields(value)
         }
-        return {name: _written(one) for name, one in set_fields.items() if one != defaults[name]}
+        return {
+            name: _written(one) for name, one in set_fields.items() if one != defaults[name] and name not in _BESIDE
+        }
     if isinstance(value, tuple):
         return [_written(one) for one in value]
     return value

@@ -31,10 +31,11 @@ from kamaji_core.testing.managers import (
     kube_scheduler,
 )
 from kamaji_core.testing.ports import free_port
+from kamaji_core.testing.postgres import PostgresServer
 from kamaji_core.testing.process import ServerProcess, ServerStartError
 from kamaji_core.testing.programs import ProgramMissingError, program, programs_directory
 from kamaji_core.testing.server import HttpReadiness, Readiness, Server, SocketReadiness
-from kamaji_core.testing.waiting import until
+from kamaji_core.testing.waiting import connections_gone, until
 
 if TYPE_CHECKING:
     from kamaji_core.testing.datastore import DatastoreContract
@@ -55,6 +56,7 @@ __all__ = [
     "FaultProxy",
     "HttpReadiness",
     "LoseAnswer",
+    "PostgresServer",
     "ProgramMissingError",
     "Readiness",
     "Refuse",
@@ -67,6 +69,7 @@ __all__ = [
     "SocketReadiness",
     "Stall",
     "TlsFiles",
+    "connections_gone",
     "enable_authentication",
     "etcd",
     "free_port",

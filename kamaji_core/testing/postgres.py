@@ -165,7 +165,13 @@ class PostgresServer:
         return [tuple(line.split("\x1f")) for line in result.stdout.splitlines()]
 
     def psql(
-        self, statement: str, *, database: str = "postgres", user: str = SUPERUSER, password: str | None = None
+        self,
+        statement: str,
+        *,
+        database: str = "postgres",
+        user: str = SUPERUSER,
+        password: str | None = None,
+        port: int | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run psql with a statement and tell what came of it.
 
@@ -174,9 +180,15 @@ class PostgresServer:
             database: to connect to.
             user: to connect as.
             password: given, the connection goes over TCP and TLS as a tenant's does; otherwise through the socket.
+            port: of something in front of the server that has a certificate of the same authority; None for its own.
         """
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        environment |= {"PGPORT": str(self.port), "PGDATABASE": database, "PGUSER": user, "PGCONNECT_TIMEOUT": "10"}
+        environment |= {
+            "PGPORT": str(port or self.port),
+            "PGDATABASE": database,
+            "PGUSER": user,
+            "PGCONNECT_TIMEOUT": "10",
+        }
         if password is None:
             environment["PGHOST"] = str(self.directory)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
@@ -42,3 +43,19 @@ async def until(
         if limit.expired():
             raise AssertionError(f"waited {seconds:.0f} s in vain for {what}") from None
         raise
+
+
+async def connections_gone(*, seconds: float = 2.0) -> None:
+    """Give connections that were ended the time to be gone, which over TLS takes the server's goodbye.
+
+    Those of a loop that ends before are left to the garbage collector, which complains in some later test. What is open
+    by intention is waited for in vain, and that is no error.
+
+    Args:
+        seconds: to wait at most.
+    """
+    transports = getattr(asyncio.get_running_loop(), "_transports", None)  # asyncio's own loops know theirs
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while transports:  # noqa: ASYNC110 - nobody tells when one is gone
+                await asyncio.sleep(POLL_SECONDS)

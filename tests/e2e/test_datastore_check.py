@@ -12,7 +12,8 @@ from .conftest import NAMESPACE
 if TYPE_CHECKING:
     from .conftest import SandboxCommand
 
-pytestmark = pytest.mark.root
+# What the command does is the same whoever runs the operator.
+pytestmark = [pytest.mark.root, pytest.mark.parametrize("operator", ["process"], indirect=True, scope="module")]
 COMMAND = ("kamaji", "datastore", "check", f"--namespace={NAMESPACE}")
 SMALL = ("--seconds=2", "--concurrency=4", "--objects=500")
 
@@ -49,7 +50,7 @@ def test_stores_are_compared_side_by_side(management: SandboxCommand) -> None:
 @pytest.mark.parametrize("signal", ["INT", "TERM"])
 def test_an_interrupted_check_leaves_nothing(management: SandboxCommand, signal: str) -> None:
     """Ctrl-C and a polite end: the tenant is removed before the command ends."""
-    interrupted = ("timeout", f"--signal={signal}", "--foreground", "4")
+    interrupted = ("timeout", f"--signal={signal}", "--foreground", "10")
     answer = management.execute(*interrupted, *COMMAND, *SMALL, "--seconds=60", "default", check=False)
     assert answer.returncode != 0
     assert "removing the tenant" in answer.stderr

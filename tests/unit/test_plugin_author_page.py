@@ -33,6 +33,7 @@ from kamaji_core.datastore import controller, orphans, samples
 from kamaji_core.pki import issue_ca, read_certificate
 from kamaji_core.plugins import PluginState, load_plugins, store_problems
 from kamaji_core.tenant import act, deletion
+from kamaji_core.testing.datastore import Feature
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -260,6 +261,24 @@ def test_every_method_of_a_driver_has_a_line(method: str) -> None:
 def test_every_method_of_a_session_has_a_line(method: str) -> None:
     """The same."""
     assert re.search(rf"^\| .*`Session\.{method}`.* \| ", PAGE, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("feature", Feature)
+def test_every_feature_of_the_kit_has_a_line(feature: Feature) -> None:
+    """What a store may lack is told with what that means."""
+    assert re.search(rf"^\| (`\w+`, )*`{feature}`(, `\w+`)* \| ", PAGE, flags=re.MULTILINE)
+
+
+def test_the_kit_is_inherited_as_shown(driver: DatastoreDriver) -> None:
+    """The page's test file is whole: it is imported, and has the kit's tests, its driver and its DataStore."""
+    (source,) = (block for block in blocks("python") if block.startswith("# tests/test_contract.py"))
+    names: dict[str, Any] = {"__name__": "page_test_contract"}
+    exec(compile(source, "authors.md", "exec", dont_inherit=True), names)  # noqa: S102 - the page's own text
+    made = names["TestCellar"]
+    assert len([name for name in dir(made) if name.startswith("test_")]) > 100
+    under_test = names["CellarUnderTest"](4117)
+    assert type(under_test.driver()) is type(driver)
+    assert under_test.store().endpoints == ("127.0.0.1:4117",)
 
 
 @pytest.mark.parametrize("state", PluginState)

@@ -34,7 +34,7 @@ async def close(session: Session) -> None:
             await session.aclose()
     except TimeoutError:
         raise AssertionError(f"aclose took longer than {CLOSE_SECONDS:.0f} s") from None
-    except Exception as error:  # noqa: BLE001 - a driver may raise anything
+    except Exception as error:
         raise AssertionError(f"aclose raised {type(error).__name__}: {error}") from error
 
 

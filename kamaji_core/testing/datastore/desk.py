@@ -18,9 +18,9 @@ import pytest
 import structlog.testing
 
 from kamaji_core.contracts import Claim, StoreError
-from kamaji_core.testing.datastore.gate import Gate
+from kamaji_core.testing.datastore.gate import Gate, GateMode
 from kamaji_core.testing.datastore.under_test import Feature
-from kamaji_core.testing.waiting import until
+from kamaji_core.testing.waiting import connections_gone, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
@@ -160,6 +160,9 @@ async def at_desk(server: StoreUnderTest) -> AsyncIterator[Desk]:
         desk = Desk(server, gate)
         async with desk.closing:
             yield desk
+        if gate is not None:
+            gate.set(GateMode.OPEN)  # so that what was ended can say goodbye
+        await connections_gone()
 
 
 def a_sentence(error: BaseException | str) -> str:

@@ -56,7 +56,7 @@ class Gate:
         endpoint: `host:port` of the door, the same host.
     """
 
-    def __init__(self, endpoint: str, *, pause: float = 0.05) -> None:
+    def __init__(self, endpoint: str, *, pause: float = 0.02) -> None:
         self._host, _, port = endpoint.rpartition(":")
         self._port = int(port)
         self._pause = pause

@@ -110,6 +110,8 @@ class Isolation:
         await witness.write("key", b"untouched")
         before = sorted(await desk.holds(bystander))
         names = hostile_names(EXPLORED_NAMES if os.environ.get("KAMAJI_EXPLORE") else RANDOM_NAMES)
+        if not os.environ.get("KAMAJI_EXPLORE"):  # half of them as schemas, the other half as users
+            names = names[field == "user" :: 2]
         for name in names:
             claim = desk.claim(**{field: name})
             credentials = await taken(desk, claim)

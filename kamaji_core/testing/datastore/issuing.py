@@ -6,12 +6,14 @@ do not change when they must lock a tenant out.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from kamaji_core.contracts import StoreError
 from kamaji_core.testing.datastore.pure import nothing_outside
 from kamaji_core.testing.datastore.settings import PURE_SECONDS
 from kamaji_core.testing.datastore.under_test import Feature
@@ -92,7 +94,7 @@ class Issuing:
         assert same(desk.issue(claim, current=second), second)
 
     async def test_credentials_that_end_are_renewed_in_time(self, desk: Desk) -> None:
-        """New ones are made before the current ones end, and are good for longer; until they are due nothing changes."""
+        """New ones are made before the current ones end; until they are due nothing changes."""
         desk.needs(Feature.EXPIRY)
         claim = desk.claim()
         first = desk.issue(claim)
@@ -104,12 +106,8 @@ class Issuing:
         late = datetime.now(UTC) + left * 0.95
         assert not same(desk.driver.issue(desk.store, claim, current=first, now=late), first)
         ended = first.not_after + timedelta(days=1)
-        try:
-            second = desk.driver.issue(desk.store, claim, current=first, now=ended)
-        except Exception as error:  # noqa: BLE001 - an authority that has ended itself may say so
-            assert type(error).__name__ != "AssertionError"
-        else:
-            assert not same(second, first)
+        with contextlib.suppress(StoreError):  # an authority that has ended itself may say so
+            assert not same(desk.driver.issue(desk.store, claim, current=first, now=ended), first)
 
     async def test_credentials_of_another_are_not_kept(self, desk: Desk) -> None:
         """A Secret that holds another user's, or nothing of use, is replaced."""

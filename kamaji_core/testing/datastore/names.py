@@ -1,7 +1,7 @@
 """Hostile names: what a tenant may write into its specification to break out of its share.
 
-Seeded, so that a failure can be repeated; the admission rules of the operator refuse many of them, but a driver must not
-rely on that.
+Seeded, so that a failure can be repeated; the admission rules of the operator refuse many of them, but a driver must
+not rely on that.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FIXED = (
     "a'b",
     'a"b',
     "a`b",
-    "'; DROP TABLE kine; --",
+    "'; DROP TABLE tenants; --",
     '"; DROP DATABASE postgres; --',
     "a'; --",
     "') OR ('1'='1",
@@ -69,8 +69,8 @@ FIXED = (
     "aA",
     "ä",
     "a\u0308",
-    "ａ",
-    "аdmin",
+    "\uff41",
+    "\u0430dmin",
     "a\u200bb",
     "a\u202eb",
     "a\u2028b",

@@ -60,5 +60,3 @@ def nothing_outside() -> Iterator[None]:
     assert reached == [], f"a pure method reaches outside: {reached}"
     written = [arguments[0] for event, arguments in seen if event == "open" and is_written(arguments)]
     assert written == [], f"a pure method writes files: {written}"
-
-

@@ -6,6 +6,7 @@ anything or touch the network.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import dataclasses
 import importlib
@@ -42,7 +43,7 @@ class Settings:
         driver = desk.driver
         assert isinstance(driver, DatastoreDriver)
         assert driver.NAME
-        assert driver.NAME == driver.NAME.strip()
+        assert driver.NAME.strip() == driver.NAME
         assert driver.API_VERSION == API_VERSION
         assert isinstance(driver.CAPABILITIES, frozenset)
         assert all(isinstance(capability, Capability) for capability in driver.CAPABILITIES)
@@ -64,7 +65,8 @@ class Settings:
             f"print(json.dumps([n for n in set(sys.modules) - before if n.partition('.')[0] in {unwanted!r}]))"
         )
         path = os.pathsep.join(filter(None, sys.path))
-        result = subprocess.run(
+        result = await asyncio.to_thread(
+            subprocess.run,
             [sys.executable, "-c", code],
             capture_output=True,
             text=True,

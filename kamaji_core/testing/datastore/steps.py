@@ -136,7 +136,7 @@ async def make_whole(case: Case, session: Session) -> None:
         raise AssertionError(f"{case.step} does not heal within {HEAL_SECONDS:.0f} s once the store works") from None
 
 
-async def must_fail(desk: Desk, case: Case, session: Session, *, names: bool = True) -> None:
+async def must_fail(desk: Desk, case: Case, session: Session) -> None:
     """Make the step while the store cannot serve it: an error of the contract, in time, worth another attempt."""
     limit = LIMITS[case.step]
     try:
@@ -151,7 +151,7 @@ async def must_fail(desk: Desk, case: Case, session: Session, *, names: bool = T
         a_sentence(error)
         assert not desk.seen_in(str(error)), "the sentence holds a secret"
         return
-    except Exception as error:  # noqa: BLE001 - a driver may raise anything
+    except Exception as error:
         raise AssertionError(f"{case.step} raised {type(error).__name__}, no StoreError: {error}") from error
     if isinstance(found, Probe):
         assert not found.ok

@@ -198,6 +198,8 @@ class Channels:
             members = [*self._channels.values(), *self._left]
             self._channels.clear()
             self._left.clear()
+            for member in members:  # before anything is awaited, where another cancellation could come in between
+                member.close()
             await asyncio.gather(*(member.aclose() for member in members))
 
 

@@ -170,6 +170,7 @@ class NoSpaceError(EtcdError):
         "The database of etcd at {endpoint} is full: compact and defragment it, or raise --quota-backend-bytes, and "
         "disarm the alarm with `etcdctl alarm disarm`."
     )
+    KIND = ProbeKind.FULL
 
 
 class LearnerError(UnavailableError):

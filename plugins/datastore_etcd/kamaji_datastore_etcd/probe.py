@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kamaji_core.contracts import Probe, ProbeKind, StoreError
-from kamaji_datastore_etcd.errors import AuthenticationDisabledError, PermissionDeniedError
+from kamaji_datastore_etcd.errors import AuthenticationDisabledError, NoSpaceError, PermissionDeniedError
 from kamaji_datastore_etcd.names import ROOT
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ REQUIRED = (3, 5, 13)
 
 ADVISED = (3, 6, 14)
 """Older servers let any user with a certificate compact the whole store."""
+
+_FULL = "NOSPACE"
+"""The alarm after which etcd refuses every write until it is disarmed, also when there is space again."""
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
@@ -58,6 +61,9 @@ def judge(status: ServerStatus, *, endpoint: str) -> Probe:
     if version is None or version < REQUIRED:
         sentence = f"etcd at {endpoint} is version {status.version or 'unknown'}: upgrade to {_text(ADVISED)} or newer."
         return Probe(kind=ProbeKind.VERSION, sentence=sentence, server_version=status.version)
+    if any(_FULL in alarm for alarm in status.alarms):
+        full = NoSpaceError(endpoint=endpoint)
+        return Probe(kind=full.kind, sentence=str(full), server_version=status.version)
     sentence = f"etcd {status.version} at {endpoint} accepts the login and its rights suffice."
     if version < ADVISED:
         sentence += (

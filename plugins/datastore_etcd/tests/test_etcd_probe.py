@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from kamaji_core.contracts import ProbeKind
 from kamaji_core.pki import CertificateRequest, KeyPair, Usage, issue_certificate
-from kamaji_core.testing import free_port
+from kamaji_core.testing import EtcdServer, free_port
 from kamaji_datastore_etcd.channels import Channels
+from kamaji_datastore_etcd.errors import NoSpaceError
 from kamaji_datastore_etcd.probe import judge
 from kamaji_datastore_etcd.session import PROBE_LIMIT, EtcdSession
 from kamaji_datastore_etcd.wire import ServerStatus
@@ -20,8 +22,7 @@ from kamaji_datastore_etcd.wire import ServerStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kamaji_core.contracts import StoreView
-    from kamaji_core.testing import EtcdServer
+    from kamaji_core.contracts import Claim, StoreView
 
     OpenSession = Callable[[StoreView], EtcdSession]
     MakeStore = Callable[..., StoreView]
@@ -48,10 +49,25 @@ def test_servers_that_let_tenants_compact_are_warned_about() -> None:
     assert "any tenant can compact the whole store" in probe.sentence
 
 
-def test_alarms_are_told() -> None:
-    """A full database shows in the sentence, since logins still work."""
-    probe = judge(ServerStatus(version="3.6.14", alarms=("alarm:NOSPACE",)), endpoint="etcd:2379")
-    assert "alarm:NOSPACE" in probe.sentence
+def test_a_full_database_is_full() -> None:
+    """Logins still work and no tenant can write, so it is not ok; the sentence tells all three steps."""
+    probe = judge(ServerStatus(version="3.6.14", alarms=("memberID:7 alarm:NOSPACE ",)), endpoint="etcd:2379")
+    assert (probe.kind, probe.ok, probe.server_version) == (ProbeKind.FULL, False, "3.6.14")
+    for remedy in ("compact and defragment", "--quota-backend-bytes", "etcdctl alarm disarm"):
+        assert remedy in probe.sentence
+
+
+def test_an_old_server_that_is_full_is_old_first() -> None:
+    """Space would not help it."""
+    probe = judge(ServerStatus(version="3.4.0", alarms=("memberID:7 alarm:NOSPACE ",)), endpoint="etcd:2379")
+    assert probe.kind is ProbeKind.VERSION
+
+
+def test_other_alarms_are_told() -> None:
+    """What does not keep tenants from being served shows in the sentence."""
+    probe = judge(ServerStatus(version="3.6.14", alarms=("memberID:7 alarm:OTHER",)), endpoint="etcd:2379")
+    assert probe.ok
+    assert "alarm:OTHER" in probe.sentence
 
 
 @pytest.mark.real
@@ -258,3 +274,25 @@ async def test_a_certificate_without_a_name_is_an_authentication_fault(
     await session.aclose()
     assert probe.kind is ProbeKind.AUTH
     assert "needs a common name" in probe.sentence
+
+
+@pytest.mark.real
+async def test_a_full_server_is_told_and_heals(
+    make_store: MakeStore, open_session: OpenSession, make_claim: Callable[..., Claim], witness_of: Callable[..., Any]
+) -> None:
+    """The probe and every write say that it is full; what the sentence tells makes both succeed again."""
+    with EtcdServer(tls=True, quota_bytes=2_000_000) as small:
+        witness, session = witness_of(small), open_session(make_store(small))
+        while witness.run("put", "filling", "x" * 100_000).returncode == 0:
+            pass
+        assert (await session.probe()).kind is ProbeKind.FULL
+        claim = make_claim()
+        with pytest.raises(NoSpaceError) as caught:
+            await session.reserve(claim)
+        assert (caught.value.kind, caught.value.retry) == (ProbeKind.FULL, True)
+        revision = json.loads(witness("endpoint", "status", "--write-out=json"))[0]["Status"]["header"]["revision"]
+        witness("compact", str(revision))
+        witness("defrag")
+        witness("alarm", "disarm")
+        assert (await session.probe()).ok
+        await session.reserve(claim)

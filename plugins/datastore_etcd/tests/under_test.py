@@ -221,7 +221,9 @@ class EtcdUnderTest(StoreUnderTest):
             for key in (RECORDS + b"claims/" + schema, RECORDS + b"users/" + user):
                 found += [f"record {key!r}: {value!r}" for key, value in await root.range(key)]
             with contextlib.suppress(RefusedError, grpc.aio.AioRpcError):
-                roles = (await root.call("Auth/UserGet", pb.AuthUserGetRequest(name=claim.user), pb.AuthUserGetResponse)).roles
+                roles = (
+                    await root.call("Auth/UserGet", pb.AuthUserGetRequest(name=claim.user), pb.AuthUserGetResponse)
+                ).roles
                 found.append(f"user {claim.user!r} with {sorted(roles)}")
             with contextlib.suppress(RefusedError, grpc.aio.AioRpcError):
                 role = await root.call("Auth/RoleGet", pb.AuthRoleGetRequest(role=claim.schema), pb.AuthRoleGetResponse)

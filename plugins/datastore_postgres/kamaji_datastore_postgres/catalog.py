@@ -55,7 +55,12 @@ _ME = """
 SELECT current_user::text AS name, r.rolsuper AS superuser, r.rolcreatedb AS creates_databases,
        r.rolcreaterole AS creates_roles, pg_catalog.current_setting('server_version') AS version,
        pg_catalog.current_setting('server_version_num')::int AS number,
-       pg_catalog.current_setting('default_transaction_read_only')::bool AS read_only
+       pg_catalog.current_setting('default_transaction_read_only')::bool AS read_only,
+       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend')
+           AS connections,
+       pg_catalog.current_setting('max_connections')::int
+           - pg_catalog.current_setting('superuser_reserved_connections')::int
+           - COALESCE(pg_catalog.current_setting('reserved_connections', true)::int, 0) AS connections_limit
 FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
 """
 
@@ -66,6 +71,18 @@ WHERE d.datallowconn AND EXISTS (
     WHERE a.grantee = 0 AND a.privilege_type = 'CONNECT')
 ORDER BY 1
 """
+
+
+_DATABASES_WITH = """
+SELECT DISTINCT d.datname::text AS name FROM pg_catalog.pg_shdepend s
+JOIN pg_catalog.pg_database d ON d.oid = s.dbid JOIN pg_catalog.pg_roles r ON r.oid = s.refobjid
+WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND r.rolname::text = ANY ($1::text[])
+      AND d.datallowconn
+ORDER BY 1
+"""
+
+_HALF_DROPPED = -2
+"""What PostgreSQL makes of `datconnlimit` before it begins to delete a database's files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +97,8 @@ class Me:
         version: of the server, as it tells it.
         number: the same as a number, 150018 for 15.18.
         read_only: whether the server takes no writes.
+        connections: that are open, ours among them.
+        connections_limit: how many there may be of those who have none in reserve.
     """
 
     name: str
@@ -89,6 +108,8 @@ class Me:
     version: str
     number: int
     read_only: bool
+    connections: int
+    connections_limit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +165,11 @@ class Database:
     comment: str | None
 
     @property
+    def is_broken(self) -> bool:
+        """Whether dropping it was interrupted; nobody can connect to it ever again."""
+        return self.connection_limit == _HALF_DROPPED
+
+    @property
     def record(self) -> Record | None:
         """Whose it is; None when its comment does not tell."""
         return read_record(self.comment)
@@ -193,6 +219,11 @@ async def who_am_i(connection: Connection) -> Me:
 async def shared_databases(connection: Connection) -> Sequence[str]:
     """List the databases that everybody may connect to."""
     return [row["name"] for row in await connection.fetch(_SHARED)]
+
+
+async def databases_with(connection: Connection, roles: Sequence[str]) -> Sequence[str]:
+    """List the databases in which roles own something or have rights on something."""
+    return [row["name"] for row in await connection.fetch(_DATABASES_WITH, list(roles))]
 
 
 async def records(connection: Connection, *, containing: str = "") -> list[tuple[str, Record]]:

@@ -113,6 +113,11 @@ def creating(claim: Claim, *, limit: int) -> Statement:
     return Statement(what="database", template=template, values=(claim.schema,))
 
 
+def dropping(claim: Claim) -> Statement:
+    """Drop the claim's database under whoever is connected."""
+    return Statement(what="database", template="DROP DATABASE IF EXISTS %I WITH (FORCE)", values=(claim.schema,))
+
+
 def joining(found: Found) -> tuple[Statement, ...]:
     """Take the rights that ending a role's sessions and dropping what it owns needs; a superuser has them."""
     if found.me.superuser:
@@ -124,13 +129,17 @@ def joining(found: Found) -> tuple[Statement, ...]:
     )
 
 
+def disowning(found: Found) -> tuple[Statement, ...]:
+    """Drop what the roles own and the rights that they were given, in the database where this is run."""
+    return tuple(Statement(what="user", template="DROP OWNED BY %I", values=(name,)) for name in sorted(found.roles))
+
+
 def removing(claim: Claim, found: Found) -> tuple[Statement, ...]:
     """Drop the roles, the owner last, with what they were given in the operator's own database."""
     names = [name for name in (*logins_of(claim.user), claim.user) if name in found.roles]
-    return tuple(
-        Statement(what="user", template=template, values=(name,))
-        for name in names
-        for template in ("DROP OWNED BY %I", "DROP ROLE %I")
+    return (
+        *disowning(found),
+        *(Statement(what="user", template="DROP ROLE %I", values=(name,)) for name in names),
     )
 
 
@@ -143,10 +152,12 @@ def _missing_roles(claim: Claim, found: Found, *, limit: int) -> Iterator[Statem
             sort = f"NOINHERIT CONNECTION LIMIT {limit:d}" if name in logins else ""
             yield Statement(what="user", template=f"CREATE ROLE %I NOLOGIN {sort}", values=(name,))
         if role is None or role.comment is None:
-            yield Statement(what="owner", template="COMMENT ON ROLE %I IS %L", values=(name, text))
+            what = "user" if role is None else "owner"
+            yield Statement(what=what, template="COMMENT ON ROLE %I IS %L", values=(name, text))
         if not found.me.superuser and (role is None or not role.ours):
             # To end its sessions and drop what it owns; a superuser may without.
-            yield Statement(what="owner", template="GRANT %I TO %I", values=(name, found.me.name))
+            what = "user" if role is None else "rights"
+            yield Statement(what=what, template="GRANT %I TO %I", values=(name, found.me.name))
 
 
 def _login_changes(name: str, owner: str, role: Role | None, *, limit: int) -> Iterator[Statement]:

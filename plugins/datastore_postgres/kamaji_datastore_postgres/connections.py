@@ -16,23 +16,35 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from kamaji_core.pki import tls_context
+from kamaji_datastore_postgres.access import endpoint_text
 from kamaji_datastore_postgres.errors import PostgresError, StandbyError, UnavailableError, error_for
-from kamaji_datastore_postgres.settings import endpoint_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from kamaji_datastore_postgres.settings import Access
+    from kamaji_datastore_postgres.access import Access
 
     Connection = asyncpg.Connection[Any]
 
 CONNECTIONS = 4
 """Connections that a session has at most, idle ones among them; the core asks at most so much at once of a store."""
 
-CONNECT_LIMIT = 4.0
-"""Seconds for one server to take a connection and the login, so that a silent one leaves time for the next."""
+PROBES = 3
+"""Connections beside these for probes, whose time limit counts while they wait for their turn."""
 
-STATEMENT_LIMIT = 20.0
+CONNECT_LIMIT = 4.0
+"""Seconds for all servers together to take a connection and the login, so that silent ones leave time for the last."""
+
+CONNECT_LEAST = 1.0
+"""Seconds that each of many servers has all the same."""
+
+IDLE_SECONDS = 15.0
+"""A connection that nobody used for so long is asked first: networks forget connections without a word."""
+
+ANSWER_LIMIT = 1.0
+CLOSE_LIMIT = 1.0
+
+STATEMENT_LIMIT = 15.0
 """Seconds that the server works on one statement; it ends by itself what nobody waits for any more."""
 
 LOCK_LIMIT = 10.0
@@ -56,7 +68,8 @@ class Connections:
         self._access = access
         self._tls = _context(access)
         self._places = asyncio.Semaphore(CONNECTIONS)
-        self._idle: list[Connection] = []
+        self._probe_places = asyncio.Semaphore(PROBES)
+        self._idle: list[tuple[Connection, float]] = []
         self._open: set[Connection] = set()
         self._first = 0
         self._closed = False
@@ -75,7 +88,7 @@ class Connections:
         """
         async with self._places:
             with self._told():
-                connection = self._take() or await self._connect(self._access.database)
+                connection = await self._take() or await self._connect(self._access.database)
                 async with self._used(connection):
                     yield connection
                 self._keep(connection)
@@ -87,12 +100,20 @@ class Connections:
         Raises:
             PostgresError: for whatever fails, here or in the caller's block.
         """
-        async with self._places:
-            with self._told():
-                connection = await self._connect(name)
-                async with self._used(connection):
-                    yield connection
-                await self._end(connection)
+        async with self._places, self._lent_once(name) as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def login(self) -> AsyncIterator[Connection]:
+        """Log in anew at the operator's own database; the connection ends with the block.
+
+        It waits for no other caller, so that a store which only works hard is not taken for a silent one.
+
+        Raises:
+            PostgresError: for whatever fails, here or in the caller's block.
+        """
+        async with self._probe_places, self._lent_once(self._access.database) as connection:
+            yield connection
 
     async def aclose(self) -> None:
         """End all connections; what still runs fails."""
@@ -101,19 +122,27 @@ class Connections:
             self._drop(connection)
         self._idle.clear()
 
-    def _take(self) -> Connection | None:
+    async def _take(self) -> Connection | None:
         while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():
+            connection, since = self._idle.pop()
+            if not connection.is_closed() and (_now() - since < IDLE_SECONDS or await self._answers(connection)):
                 return connection
-            self._open.discard(connection)
+            self._drop(connection)
         return None
+
+    async def _answers(self, connection: Connection) -> bool:
+        try:
+            async with self._used(connection), asyncio.timeout(ANSWER_LIMIT):
+                await connection.execute("SELECT 1")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+            return False
+        return True
 
     def _keep(self, connection: Connection) -> None:
         if self._closed or connection.is_closed() or connection.is_in_transaction():
             self._drop(connection)
         else:
-            self._idle.append(connection)
+            self._idle.append((connection, _now()))
 
     def _drop(self, connection: Connection) -> None:
         self._open.discard(connection)
@@ -122,9 +151,19 @@ class Connections:
     async def _end(self, connection: Connection) -> None:
         # With a word to the server, so that it is gone from there when the next one comes.
         try:
-            await connection.close(timeout=CONNECT_LIMIT)
+            await connection.close(timeout=CLOSE_LIMIT)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+            return  # the work is done; that its connection broke meanwhile is of no importance
         finally:
             self._drop(connection)
+
+    @contextlib.asynccontextmanager
+    async def _lent_once(self, database: str) -> AsyncIterator[Connection]:
+        with self._told():
+            connection = await self._connect(database)
+            async with self._used(connection):
+                yield connection
+            await self._end(connection)
 
     @contextlib.asynccontextmanager
     async def _used(self, connection: Connection) -> AsyncIterator[None]:
@@ -163,7 +202,7 @@ class Connections:
     async def _log_in(self, host: str, port: int, database: str) -> Connection:
         endpoint = endpoint_text(host, port)
         try:
-            async with asyncio.timeout(CONNECT_LIMIT):
+            async with asyncio.timeout(max(CONNECT_LIMIT / len(self._access.endpoints), CONNECT_LEAST)):
                 connection: Connection = await asyncpg.connect(
                     host=host,
                     port=port,
@@ -194,15 +233,31 @@ class Connections:
             raise UnavailableError(endpoint=endpoint, detail="the session is closed")
 
 
+@contextlib.asynccontextmanager
+async def transaction(connection: Connection) -> AsyncIterator[None]:
+    """Do all or nothing on a lent connection.
+
+    The library's own transaction asks the server to undo what failed or was cancelled, and a silent server would hold
+    the caller. Here nothing is said: the connection is thrown away in these cases, and that undoes it.
+    """
+    await connection.execute("BEGIN")
+    yield
+    await connection.execute("COMMIT")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def _gravest(failures: list[PostgresError]) -> PostgresError:
     """Choose what to tell when no server took the connection: an answer tells more than silence does."""
     return next((error for error in failures if not isinstance(error, UnavailableError)), failures[0])
 
 
 def _context(access: Access) -> ssl.SSLContext | None:
-    if access.ssl_mode == "disable":
+    if access.protection == "disable":
         return None
-    if access.ssl_mode == "require":
+    if access.protection == "require":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = False
@@ -210,5 +265,5 @@ def _context(access: Access) -> ssl.SSLContext | None:
         return context
     tls = access.tls
     context = tls_context(tls.ca_certificate, certificate=tls.client_certificate, key=tls.client_key)
-    context.check_hostname = access.ssl_mode == "verify-full"
+    context.check_hostname = access.protection == "verify-full"
     return context

@@ -38,6 +38,8 @@ def drift_of(claim: Claim, found: Found, *, limit: int, inner: Sequence[Statemen
     if found.database is None:
         sentence = f"The database {claim.schema!r} is gone from PostgreSQL: an empty one is made in its place when the "
         return Drift(what="database", sentence=sentence + "store is next told of the tenant; restore it from a backup.")
+    if found.database.is_broken:
+        return Drift(what="database", sentence=half_dropped(claim.schema))
     what = changes.gravest(
         (
             *changes.role_changes(claim, found, limit=limit),
@@ -48,7 +50,19 @@ def drift_of(claim: Claim, found: Found, *, limit: int, inner: Sequence[Statemen
     names = (claim.user, *logins_of(claim.user))
     if what not in {"owner", "user"} and not any(found.roles[name].can_login for name in names if name in found.roles):
         what = "login"
-    return None if what is None else Drift(what=what, sentence=f"{_sentence(what, claim, limit)}: {_MENDED}")
+    return None if what is None else Drift(what=what, sentence=f"{_sentence(what, claim, limit)}: {_mended(what)}")
+
+
+def half_dropped(schema: str) -> str:
+    """Say that dropping a database was interrupted."""
+    return (
+        f"The database {schema!r} was left half dropped at PostgreSQL and cannot be used any more: run DROP DATABASE "
+        f"for it, and restore it from a backup if its data is needed."
+    )
+
+
+def _mended(what: str) -> str:
+    return _MENDED if what != "rights" else f"{_MENDED.removesuffix('.')}, or by whoever granted them."
 
 
 def _sentence(what: str, claim: Claim, limit: int) -> str:

@@ -319,4 +319,6 @@ def _words(error: BaseException) -> str:
         return error.verify_message
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error.args[0])[:_WORDS_LIMIT] if error.args else type(error).__name__
+    words = str(error.args[0]) if error.args else ""
+    # One line whatever a server sends: the sentence goes into conditions, events and terminals.
+    return "".join(filter(str.isprintable, " ".join(words.split())))[:_WORDS_LIMIT] or type(error).__name__

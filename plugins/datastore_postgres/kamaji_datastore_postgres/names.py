@@ -25,8 +25,14 @@ USER_LIMIT = LIMIT - len(SUFFIXES[0])
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_-]*")
 
-_ROLES = frozenset({"postgres", "public", "none", "all", "user", "current_role", "current_user", "session_user"})
-"""The administrator, and words that stand for a role in SQL or in pg_hba.conf."""
+_ROLES = frozenset(
+    {
+        *("postgres", "public", "none", "all", "user", "current_role", "current_user", "session_user"),
+        "information_schema",
+    }
+)
+"""The administrator, words that stand for a role in SQL or in pg_hba.conf, and a schema that every database has: a role
+of its name would look for its tables there."""
 
 _DATABASES = frozenset(
     {"postgres", "template0", "template1", "all", "sameuser", "samerole", "samegroup", "replication", "pgbouncer"}
@@ -68,8 +74,9 @@ def check_names(claim: Claim, *, login: str, database: str) -> None:
         or _reserved(claim)
     )
     if problem is None and login in roles_of(claim.user):
-        problem = f"The user {claim.user!r} or one of its logins is the operator's own: choose another " + (
-            "spec.dataStoreUsername."
+        problem = (
+            f"The user {claim.user!r} or one of its logins is the operator's own at PostgreSQL: choose another "
+            f"spec.dataStoreUsername."
         )
     if problem is None and claim.schema == database:
         problem = (
@@ -96,6 +103,6 @@ def _problem(name: str, *, what: str, field: str, limit: int) -> str | None:
 def _reserved(claim: Claim) -> str | None:
     if claim.schema in _DATABASES:
         return f"The schema {claim.schema!r} is reserved at PostgreSQL: choose another spec.dataStoreSchema."
-    if claim.user in _ROLES or claim.user.startswith("pg_"):
+    if claim.user in _ROLES or any(role.startswith("pg_") for role in roles_of(claim.user)):
         return f"The user {claim.user!r} is reserved at PostgreSQL: choose another spec.dataStoreUsername."
     return None

@@ -43,7 +43,7 @@ def refuse_strangers(claim: Claim, found: Found) -> None:
     if is_kamajis(claim, found):
         return
     for name, role in found.roles.items():
-        if role.comment is None:
+        if role.comment is None and not _lost_its_record(claim, found, name):
             raise OwnershipError(_unrecorded(claim, found, what=f"role {name!r}", field="spec.dataStoreUsername"))
     if database is not None and database.comment is None and not _was_begun(claim, found, database):
         what = f"database {claim.schema!r}"
@@ -84,6 +84,17 @@ def _was_begun(claim: Claim, found: Found, database: Database) -> bool:
     owner = found.roles.get(claim.user)
     recorded = owner is not None and is_owned(claim, owner.record)
     return recorded and database.owner in {found.me.name, claim.user}
+
+
+def _lost_its_record(claim: Claim, found: Found, name: str) -> bool:
+    """Whether a role without a record is tied to one of the claim's roles that has it, as only the driver ties them."""
+    owner = found.roles.get(claim.user)
+    if owner is None:
+        return False
+    logins = {login: found.roles[login] for login in logins_of(claim.user) if login in found.roles}
+    if name != claim.user:
+        return is_owned(claim, owner.record) and claim.user in logins[name].member_of
+    return any(is_owned(claim, login.record) and claim.user in login.member_of for login in logins.values())
 
 
 def _refuse(claim: Claim, comment: str | None, *, what: str, field: str) -> None:

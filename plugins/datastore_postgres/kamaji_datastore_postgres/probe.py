@@ -14,8 +14,8 @@ from kamaji_datastore_postgres.catalog import Me, shared_databases, who_am_i
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kamaji_datastore_postgres.access import Access
     from kamaji_datastore_postgres.connections import Connections
-    from kamaji_datastore_postgres.settings import Access
 
 REQUIRED = 130000
 """The oldest server that can end a database's connections when it drops it."""
@@ -30,7 +30,7 @@ async def look(connections: Connections, access: Access, *, limit: float) -> Pro
         limit: seconds for everything together.
     """
     try:
-        async with asyncio.timeout(limit), connections.maintenance() as connection:
+        async with asyncio.timeout(limit), connections.login() as connection:
             me = await who_am_i(connection)
             shared = await shared_databases(connection)
     except TimeoutError:
@@ -68,14 +68,19 @@ def _trouble(me: Me, endpoint: str) -> tuple[ProbeKind, str] | None:
             f"The login {me.name!r} at PostgreSQL {endpoint} lacks {lacking}: run ALTER ROLE for it with "
             f"{' '.join(name for name, given in rights.items() if not given)}."
         )
+    if me.connections > me.connections_limit:
+        return ProbeKind.FULL, (
+            f"PostgreSQL at {endpoint} has none of its {me.connections_limit} connections left: raise its "
+            f"max_connections, or lower spec.config.connectionLimit."
+        )
     return None
 
 
 def _praise(me: Me, access: Access, shared: Sequence[str]) -> str:
     sentence = f"PostgreSQL {me.version} at {access.named} accepts the login and its rights suffice."
-    if access.ssl_mode == "disable":
-        sentence += " Connections are not encrypted: give spec.tlsConfig unless the network is trusted."
-    elif access.ssl_mode == "require":
+    if access.protection == "disable":
+        sentence += " Connections are plain text, passwords apart: give spec.tlsConfig unless the network is trusted."
+    elif access.protection == "require":
         sentence += " The server's certificate is not verified: give spec.tlsConfig."
     if shared:
         sentence += (

@@ -17,26 +17,28 @@ import asyncpg
 
 from kamaji_core.contracts import Claim, Credentials, Drift, Probe, ProbeKind, Session, StoreError, Usage
 from kamaji_datastore_postgres import changes, ownership
-from kamaji_datastore_postgres.catalog import Found, find, records
-from kamaji_datastore_postgres.changes import Statement
-from kamaji_datastore_postgres.connections import Connections
-from kamaji_datastore_postgres.drift import drift_of
-from kamaji_datastore_postgres.errors import NoDatabaseError, TimedOutError
+from kamaji_datastore_postgres.access import Access, access_of
+from kamaji_datastore_postgres.catalog import Found, databases_with, find, records
+from kamaji_datastore_postgres.connections import STATEMENT_LIMIT, Connections, transaction
+from kamaji_datastore_postgres.drift import drift_of, half_dropped
+from kamaji_datastore_postgres.errors import DependentObjectsError, TimedOutError
 from kamaji_datastore_postgres.inside import inner_changes, measure
 from kamaji_datastore_postgres.names import NameRefusedError, check_names, logins_of
 from kamaji_datastore_postgres.probe import look
 from kamaji_datastore_postgres.records import recorded_claims
 from kamaji_datastore_postgres.scram import verifier
+from kamaji_datastore_postgres.settings import config_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from kamaji_core.contracts import StoreView
+    from kamaji_datastore_postgres.changes import Statement
     from kamaji_datastore_postgres.connections import Connection
-    from kamaji_datastore_postgres.settings import Access
 
-PROBE_LIMIT = 10.0
+PROBE_LIMIT = 5.0
 READ_LIMIT = 20.0
-WRITE_LIMIT = 30.0
+WRITE_LIMIT = 20.0
 REMOVE_LIMIT = 60.0
 """Seconds that one call of a session's method may take; making a database copies one, removing it deletes files."""
 
@@ -69,6 +71,22 @@ class WrongCredentialsError(StoreError):
         )
 
 
+class BrokenDatabaseError(StoreError):
+    """The claim's database was left half dropped, which nobody but a person may decide about."""
+
+    def __init__(self, claim: Claim) -> None:
+        super().__init__(half_dropped(claim.schema), kind=ProbeKind.PERMISSION, retry=False)
+
+
+def open_session(store: StoreView) -> PostgresSession:
+    """Prepare a session; the first call connects.
+
+    Args:
+        store: with settings that were found good.
+    """
+    return PostgresSession(access_of(store), connection_limit=config_of(store).connection_limit)
+
+
 class PostgresSession(Session):
     """An open PostgreSQL, shared by all its tenants.
 
@@ -96,7 +114,7 @@ class PostgresSession(Session):
         async with (
             self._within(WRITE_LIMIT),
             self._connections.maintenance() as connection,
-            connection.transaction(),
+            transaction(connection),
         ):
             found = await self._own(connection, claim)
             await _run(connection, changes.reserving(claim, found, limit=self._limit))
@@ -115,13 +133,15 @@ class PostgresSession(Session):
         admission = changes.admitting(credentials.user, verifier(credentials.password))
         async with self._within(WRITE_LIMIT):
             async with self._connections.maintenance() as connection:
-                async with connection.transaction():
+                async with transaction(connection):
                     found = await self._own(connection, claim)
                     await _run(connection, (*changes.role_changes(claim, found, limit=self._limit), admission))
                 if found.database is None:
                     await self._create_database(connection, claim)
-                async with connection.transaction():
+                async with transaction(connection):
                     found = await self._own(connection, claim)
+                    if found.database is not None and found.database.is_broken:
+                        raise BrokenDatabaseError(claim)
                     await _run(connection, changes.database_changes(claim, found, limit=self._limit))
             async with self._connections.database(claim.schema) as connection:
                 await _run(connection, await inner_changes(connection, claim))
@@ -145,20 +165,21 @@ class PostgresSession(Session):
 
         Access goes before the data, and the owner's record last.
         """
-        async with self._within(REMOVE_LIMIT), self._connections.maintenance() as connection:
-            found = await self._lock_out(connection, claim)
-            if found is None:
-                return
-            if found.database is not None:
-                drop = Statement(
-                    what="database", template="DROP DATABASE IF EXISTS %I WITH (FORCE)", values=(claim.schema,)
-                )
-                await _run(connection, (drop,))
-            async with connection.transaction():
-                await connection.execute(_LOCK)
-                found = await find(connection, claim)
-                if found.database is None and ownership.may_remove(claim, found):
-                    await _run(connection, changes.removing(claim, found))
+        async with self._within(REMOVE_LIMIT):
+            async with self._connections.maintenance() as connection:
+                found = await self._lock_out(connection, claim)
+                if found is None:
+                    return
+                if found.database is not None:
+                    await connection.execute(f"SET statement_timeout = '{REMOVE_LIMIT:.0f}s'")
+                    await _run(connection, (changes.dropping(claim),), limit=REMOVE_LIMIT)
+                    await connection.execute(f"SET statement_timeout = '{STATEMENT_LIMIT:.0f}s'")
+            try:
+                await self._remove_roles(claim)
+            except DependentObjectsError:
+                # The tenant made something in a database where everybody may.
+                await self._remove_elsewhere(claim)
+                await self._remove_roles(claim)
 
     async def check(self, claim: Claim) -> Drift | None:
         """Compare records, roles, rights and limits with the claim; writes nothing.
@@ -185,11 +206,13 @@ class PostgresSession(Session):
         """
         self._check_names(claim)
         async with self._within(READ_LIMIT):
-            try:
-                async with self._connections.database(claim.schema) as connection:
-                    return await measure(connection)
-            except NoDatabaseError:
+            async with self._connections.maintenance() as connection:
+                found = await find(connection, claim)
+            ownership.refuse_strangers(claim, found)
+            if found.database is None or not found.database.open:
                 return Usage(keys=0, bytes=0, exact=True)
+            async with self._connections.database(claim.schema) as connection:
+                return await measure(connection)
 
     async def claims(self) -> Sequence[Claim]:
         """List all claims that have an owner's record.
@@ -220,6 +243,24 @@ class PostgresSession(Session):
             # Somebody was faster, or an earlier call that was given up went on at the server: a look tells whose it is.
             return
 
+    async def _remove_roles(self, claim: Claim) -> None:
+        async with self._connections.maintenance() as connection, transaction(connection):
+            await connection.execute(_LOCK)
+            found = await find(connection, claim)
+            if found.database is None and ownership.may_remove(claim, found):
+                await _run(connection, changes.removing(claim, found))
+
+    async def _remove_elsewhere(self, claim: Claim) -> None:
+        """Remove what the claim's roles own, and their rights, in all databases but the operator's own."""
+        async with self._connections.maintenance() as connection:
+            found = await find(connection, claim)
+            if not ownership.may_remove(claim, found):
+                return
+            databases = await databases_with(connection, tuple(found.roles))
+        for database in databases:
+            async with self._connections.database(database) as connection:
+                await _run(connection, changes.disowning(found))
+
     async def _lock(self, claim: Claim, *, but: str = "") -> None:
         async with self._within(WRITE_LIMIT), self._connections.maintenance() as connection:
             await self._lock_out(connection, claim, but=but)
@@ -230,7 +271,7 @@ class PostgresSession(Session):
             self._check_names(claim)
         except NameRefusedError:
             return None  # such a claim was never made
-        async with connection.transaction():
+        async with transaction(connection):
             await connection.execute(_LOCK)
             found = await find(connection, claim)
             if not ownership.may_remove(claim, found):
@@ -250,8 +291,8 @@ class PostgresSession(Session):
             raise TimedOutError(endpoint=self._connections.named) from error
 
 
-async def _run(connection: Connection, statements: Sequence[Statement]) -> None:
+async def _run(connection: Connection, statements: Sequence[Statement], *, limit: float | None = None) -> None:
     """Have the server quote the statements, then run them together."""
     if statements:
         told = json.dumps([[statement.template, statement.values] for statement in statements])
-        await connection.execute(await connection.fetchval(_QUOTE, told))
+        await connection.execute(await connection.fetchval(_QUOTE, told), timeout=limit)

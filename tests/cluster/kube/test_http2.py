@@ -111,8 +111,8 @@ async def test_what_is_left_early_leaves_the_connection_to_others(relay: Cutter,
 async def test_a_cut_connection_fails_what_is_under_way_and_the_next_is_another(relay: Cutter, namespace: str) -> None:
     """In a sentence that names the server."""
     async with opened(relay.config) as client:
-        await client.raw("/readyz")
-        async with contextlib.aclosing(client.watch(SECRETS, namespace, resource_version="1")) as events:
+        present = (await client.list(SECRETS, namespace)).resource_version
+        async with contextlib.aclosing(client.watch(SECRETS, namespace, resource_version=present)) as events:
             waiting = asyncio.ensure_future(anext(events))
             await client.raw("/readyz")
             relay.cut()

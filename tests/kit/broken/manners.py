@@ -3,50 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from broken.base import Broken
 from kamaji_core.contracts import ProbeKind, StoreError
-from kamaji_datastore_etcd.channels import Channels
 from kamaji_datastore_etcd.session import EtcdSession
 
 if TYPE_CHECKING:
-    import contextlib
-
-    from kamaji_core.contracts import Claim, Credentials, Probe, Session, StoreView
-
-
-class LeaksAConnection(Broken):
-    """A closed session keeps its connections."""
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        KEPT: ClassVar[list[Channels]] = []
-
-        async def aclose(self) -> None:
-            """Refuse new calls, and that is all."""
-            self.KEPT.append(self._channels)
-            self._channels._closed = True
-
-
-class LeaksWhenCancelled(Broken):
-    """A call that is given up leaves its connection behind, and the next one opens another."""
-
-    class CHANNELS(Channels):
-        """See above."""
-
-        KEPT: ClassVar[list[Any]] = []
-
-        async def call(self, *arguments: Any, **options: Any) -> Any:
-            """Forget the connection."""
-            try:
-                return await super().call(*arguments, **options)
-            except asyncio.CancelledError:
-                self.KEPT.extend(self._channels.values())
-                self._channels.clear()
-                raise
+    from kamaji_core.contracts import Claim, Credentials
 
 
 class LeaksATask(Broken):
@@ -61,20 +25,6 @@ class LeaksATask(Broken):
             """Start something for ever."""
             self.KEPT.append(asyncio.create_task(asyncio.sleep(3600)))
             await super().reserve(claim)
-
-
-class SwallowsCancellation(Broken):
-    """Who gives up is told that all went well."""
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        async def ensure(self, claim: Claim, credentials: Credentials) -> None:
-            """Suppress everything."""
-            try:
-                await super().ensure(claim, credentials)
-            except asyncio.CancelledError:
-                return
 
 
 class CancellationIsATimeOut(Broken):
@@ -106,74 +56,6 @@ class HalfDoneForEver(Broken):
                 await super().ensure(claim, credentials)
 
 
-class BlocksTheLoop(Broken):
-    """A synchronous library is called where everything else waits."""
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        async def ensure(self, claim: Claim, credentials: Credentials) -> None:
-            """Hold up all tenants."""
-            time.sleep(0.6)  # noqa: ASYNC251 - that is the fault
-            await super().ensure(claim, credentials)
-
-
-class ComputesOnTheLoop(Broken):
-    """A password is hashed where everything else waits."""
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        async def ensure(self, claim: Claim, credentials: Credentials) -> None:
-            """Hold up all tenants."""
-            begun = time.thread_time()
-            while time.thread_time() - begun < 0.6:
-                sum(range(1000))
-            await super().ensure(claim, credentials)
-
-
-class WaitsForEver(Broken):
-    """No call has a limit."""
-
-    class CHANNELS(Channels):
-        """See above."""
-
-        async def call(self, *arguments: Any, **options: Any) -> Any:
-            """Ask without a limit."""
-            return await super().call(*arguments, **{**options, "limit": 3600.0})
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        def _limit(self, seconds: float) -> contextlib.AbstractAsyncContextManager[None]:
-            return super()._limit(seconds * 3600)
-
-        async def probe(self) -> Probe:
-            """Wait until it answers."""
-            await self._wire.status()
-            return await super().probe()
-
-
-class NeverHeals(Broken):
-    """What failed once is broken until the operator starts anew."""
-
-    class CHANNELS(Channels):
-        """See above."""
-
-        failure: StoreError | None = None
-
-        async def call(self, *arguments: Any, **options: Any) -> Any:
-            """Remember the first failure."""
-            if self.failure is not None:
-                raise self.failure
-            try:
-                return await super().call(*arguments, **options)
-            except StoreError as error:
-                if error.kind in {ProbeKind.REFUSED, ProbeKind.TIMEOUT}:
-                    self.failure = error
-                raise
-
-
 class ClosesOnce(Broken):
     """Closing twice is an error."""
 
@@ -188,30 +70,3 @@ class ClosesOnce(Broken):
                 raise RuntimeError("the session is closed")
             self.closed = True
             await super().aclose()
-
-
-class ConnectsAtOnce(Broken):
-    """A session begins with a connection, whoever waits for it."""
-
-    def open(self, store: StoreView) -> EtcdSession:
-        """Knock first."""
-        import socket  # noqa: PLC0415 - a network library comes in when a store is opened
-
-        host, _, port = store.endpoints[0].rpartition(":")
-        socket.create_connection((host, int(port)), timeout=5).close()
-        return super().open(store)
-
-
-class OneConnectionEach(Broken):
-    """Every call brings its own session, which is not closed."""
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        KEPT: ClassVar[list[Session]] = []
-
-        async def usage(self, claim: Claim) -> Any:
-            """Ask over another connection."""
-            channels = Channels(self._channels.endpoints, self._channels._tls)
-            self.KEPT.append(other := EtcdSession(channels, login=self._login))
-            return await other.usage(claim)

@@ -16,7 +16,7 @@ from kamaji_datastore_etcd.wire import _TXN
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kamaji_core.contracts import Claim, Credentials
+    from kamaji_core.contracts import Claim
     from kamaji_datastore_etcd.ownership import Found
 
 
@@ -34,43 +34,8 @@ class _Put(EtcdSession):
         return {ownership.schema_key(claim): content, ownership.user_key(claim): content}
 
 
-class NamesDecide(Broken):
-    """The owner is told by namespace and name, which another tenant may have tomorrow."""
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        async def reserve(self, claim: Claim) -> None:
-            """As etcd's, for the wrong owner."""
-            await super().reserve(_by_name(claim))
-
-        async def ensure(self, claim: Claim, credentials: Credentials) -> None:
-            """As etcd's, for the wrong owner."""
-            await super().ensure(_by_name(claim), credentials)
-
-
 def _by_name(claim: Claim) -> Claim:
     return dataclasses.replace(claim, tenant_uid=f"{claim.namespace}/{claim.name}")
-
-
-class LastOneWins(Broken):
-    """Whoever asks is the owner from then on."""
-
-    class SESSION(_Put):
-        """See above."""
-
-        async def _own(self, claim: Claim, found: Found) -> None:
-            await self.put(self.records(claim))
-
-
-class SchemaAlone(Broken):
-    """Only the schema has an owner: a second tenant may name the same user."""
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        async def _own(self, claim: Claim, found: Found) -> None:
-            await super()._own(claim, dataclasses.replace(found, user_record=ownership.record_of(claim).encode()))
 
 
 class LooksThenWrites(Broken):
@@ -83,17 +48,6 @@ class LooksThenWrites(Broken):
             missing = ownership.missing_records(claim, found)
             await asyncio.sleep(0.1)
             await self.put(missing)
-
-
-class TakesWhatNobodyOwns(Broken):
-    """What has no owner's record is any tenant's that names it."""
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        async def reserve(self, claim: Claim) -> None:
-            """Believe the specification."""
-            await super().reserve(dataclasses.replace(claim, recorded=True))
 
 
 class BelievesTheStatus(Broken):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broken.base import Broken
-from kamaji_core.contracts import ProbeKind, StoreError
 from kamaji_datastore_etcd import ownership
 from kamaji_datastore_etcd.names import key_range
 from kamaji_datastore_etcd.session import EtcdSession
@@ -34,24 +33,6 @@ class _Forgetful(EtcdSession):
         if self.FORGETS == "record":
             del records[ownership.user_key(claim)]
         await self._wire.delete({key: value for key, value in records.items() if value is not None})
-
-
-class ForgetsTheRole(Broken):
-    """The role stays, with its rights."""
-
-    class SESSION(_Forgetful):
-        """See above."""
-
-        FORGETS = "role"
-
-
-class ForgetsTheUser(Broken):
-    """The user stays, and whoever has its credentials may log in."""
-
-    class SESSION(_Forgetful):
-        """See above."""
-
-        FORGETS = "user"
 
 
 class ForgetsTheData(Broken):
@@ -84,29 +65,3 @@ class RemovesNeighbours(Broken):
             await super().remove(claim)
             if mine:
                 await self._wire.delete_keys(f"/{claim.schema}".encode(), f"/{claim.schema}~".encode())
-
-
-class RemovesAnybodys(Broken):
-    """The specification's word is enough to remove what it names."""
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        async def remove(self, claim: Claim) -> None:
-            """Ask no record."""
-            await self._wire.delete_user(claim.user)
-            await self._wire.delete_role(claim.schema)
-            await self._wire.delete_keys(*key_range(claim.schema))
-
-
-class MissesWhatIsGone(Broken):
-    """Nothing to remove is an error."""
-
-    class SESSION(EtcdSession):
-        """See above."""
-
-        async def remove(self, claim: Claim) -> None:
-            """Insist."""
-            if await self._find_removable(claim) is None:
-                raise StoreError("There is no such tenant at etcd.", kind=ProbeKind.PERMISSION, retry=False)
-            await super().remove(claim)

@@ -1,91 +1,76 @@
-"""Which test of the conformance kit is meant for which broken driver."""
+"""Which test of the conformance kit is meant for which driver of this package, and words of its failure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from broken import answers, logins, owners, paper, removal, rights, secrecy
+from broken import answers, logins, manners, owners, paper, removal, rights, secrecy
 
 if TYPE_CHECKING:
-    from kamaji_core.contracts import DatastoreDriver
+    from collections.abc import Sequence
 
-CAUGHT_BY: dict[type[DatastoreDriver], str] = {
-    rights.OpenRange: "test_neighbours_cannot_reach_each_other[0]",
-    rights.WholeStore: "test_two_tenants_cannot_reach_each_other",
-    rights.NoRevoke: "test_revoke_ends_the_login",
-    rights.RevokeTakesTheData: "test_access_comes_back_with_the_data",
-    rights.ReserveGivesRights: "test_a_reservation_lets_nobody_in",
-    rights.EnsureAddsOnly: "test_what_was_changed_is_found_and_mended[rights]",
-    rights.EnsureOnce: "test_access_comes_back_with_the_data",
-    rights.AnyCredentials: "test_another_user_s_credentials_are_refused",
-    removal.ForgetsTheRole: "test_remove_leaves_nothing",
-    removal.ForgetsTheUser: "test_remove_may_be_repeated",
-    removal.ForgetsTheData: "test_remove_leaves_nothing",
-    removal.ForgetsARecord: "test_remove_of_a_reservation",
-    removal.RemovesNeighbours: "test_neighbours_cannot_reach_each_other[10]",
-    removal.RemovesAnybodys: "test_others_can_neither_revoke_nor_remove",
-    removal.MissesWhatIsGone: "test_remove_of_what_is_not_there",
-    owners.NamesDecide: "test_the_uid_decides",
-    owners.LastOneWins: "test_a_schema_has_one_owner",
-    owners.SchemaAlone: "test_a_user_has_one_owner",
-    owners.LooksThenWrites: "test_at_once_one_wins",
-    owners.TakesWhatNobodyOwns: "test_what_nobody_owns_is_not_taken",
-    owners.BelievesTheStatus: "test_a_record_outweighs_a_status",
-    owners.TriesForEver: "test_a_schema_has_one_owner",
-    owners.ReservesHalf: "test_the_refused_gets_nothing",
-    owners.GivesAwayTheOperator: "test_the_operator_s_login_is_no_tenant_s",
-    logins.KeepsTheEarlier: "test_settle_ends_the_earlier",
-    logins.EndsThePresent: "test_settle_keeps_the_present",
-    logins.EndsTheEarlierAtOnce: "test_renewed_credentials_work_beside_the_earlier",
-    logins.RevokesOneLogin: "test_revoke_stops_every_live_client",
-    logins.LeavesLogins: "test_remove_leaves_nothing_of_renewed_credentials",
-    logins.EndsAnybodys: "test_others_can_settle_nothing",
-    answers.CountsNeighbours: "test_usage_counts_no_neighbour",
-    answers.CountsNothing: "test_usage_grows_with_data",
-    answers.ListsPartly: "test_claims_are_listed_exactly",
-    answers.SeesNoDrift: "test_what_was_changed_is_found_and_mended[user]",
-    answers.MendsInSecret: "test_what_was_changed_is_found_and_mended[user]",
-    answers.KnocksOnly: "test_each_trouble_has_its_kind[permission]",
-    answers.ProbeRaises: "test_nobody_listens",
-    answers.OneKindForAll: "test_each_trouble_has_its_kind[tls]",
-    answers.SpeaksInCodes: "test_each_trouble_has_its_kind[auth]",
-    paper.LoadsAtOnce: "test_the_entry_module_is_light",
-    paper.RestlessCredentials: "test_good_credentials_are_kept",
-    paper.StoreChangesCredentials: "test_credentials_are_kept_when_something_else_changes",
-    paper.NeverRenews: "test_renewal_makes_new_ones",
-    paper.KeepsUntilTheEnd: "test_credentials_that_end_are_renewed_in_time",
-    paper.KeepsAnothers: "test_credentials_of_another_are_not_kept",
-    paper.IssuesOverTheNetwork: "test_issue_is_pure",
-    paper.ValidatesOverTheNetwork: "test_validate_is_pure",
-    paper.AcceptsEverything: "test_each_mistake_is_told",
-    paper.FindsFaultWithAll: "test_a_sound_store_has_no_problems",
-    paper.UnsteadyParts: "test_parts_are_stable",
-    paper.MountsNothing: "test_mounts_are_of_volumes_and_containers_that_exist",
-    paper.MountsForNobody: "test_mounts_are_of_volumes_and_containers_that_exist",
-    paper.UnknownSecret: "test_volumes_have_one_source_that_exists",
-    paper.RestartsOnNothing: "test_what_restarts_pods_exists",
-    paper.ReadsNoKey: "test_variables_are_of_secrets_that_exist",
-    paper.OneShareForAll: "test_two_tenants_get_two_shares",
-    paper.NamesAFileOfNobody: "test_files_that_are_named_are_mounted",
-    paper.LoginRollsPods: "test_the_operator_s_own_login_rolls_no_pods",
-    secrecy.SecretInAFlag: "test_no_secret_stands_in_parts",
-    secrecy.SecretInACommand: "test_no_secret_stands_in_parts",
-    secrecy.SecretInTheEnvironment: "test_no_secret_stands_in_parts",
-    secrecy.SecretOnTheDisk: "test_opening_is_no_connection",
-    secrecy.SecretInASentence: "test_nobody_listens",
+    from broken.base import Broken
+    from kamaji_core.contracts import Claim
+    from kamaji_core.testing.datastore import StoreUnderTest
+
+CAUGHT_BY: dict[type[Broken], tuple[str, str]] = {
+    rights.WholeStore: ("test_two_tenants_cannot_reach_each_other", "read the ke"),
+    rights.EnsureAddsOnly: ("test_what_was_changed_is_found_and_mended[rights]", "has more rights"),
+    removal.ForgetsTheData: ("test_remove_leaves_nothing", "key b'/kit"),
+    removal.ForgetsARecord: ("test_remove_of_a_reservation", "uid-kit-"),
+    removal.RemovesNeighbours: ("test_neighbours_cannot_reach_each_other[10]", "None == b'ours'"),
+    owners.LooksThenWrites: ("test_at_once_one_wins", "became the owner"),
+    owners.BelievesTheStatus: ("test_a_record_outweighs_a_status", "was not refused"),
+    owners.TriesForEver: ("test_a_schema_has_one_owner", "retry should be False"),
+    owners.ReservesHalf: ("test_the_refused_gets_nothing", "belongs to the TenantControlPlane"),
+    owners.GivesAwayTheOperator: ("test_the_operator_s_login_is_no_tenant_s", "was not refused"),
+    answers.CountsNothing: ("test_usage_grows_with_data", "Usage(keys=0"),
+    answers.MendsInSecret: ("test_what_was_changed_is_found_and_mended[user]", "nothing is found"),
+    answers.OneKindForAll: ("test_each_trouble_has_its_kind[tls]", "ProbeKind.REFUSED"),
+    answers.SpeaksInCodes: ("test_each_trouble_has_its_kind[auth]", "ends with a full stop"),
+    manners.LeaksATask: ("test_closing_ends_everything", "tasks go on by themselves"),
+    manners.CancellationIsATimeOut: ("test_cancelled_at_every_await[ensure]", "the call raised StoreError"),
+    manners.HalfDoneForEver: ("test_cancelled_at_every_await[ensure]", "permission denied"),
+    manners.ClosesOnce: ("test_closing_what_was_never_used", "aclose raised RuntimeError"),
+    paper.KeepsAnothers: ("test_credentials_of_another_are_not_kept", "same("),
+    paper.IssuesOverTheNetwork: ("test_issue_is_pure", "reaches outside"),
+    paper.FindsFaultWithAll: ("test_a_sound_store_has_no_problems", "should be others"),
+    paper.MountsForNobody: ("test_mounts_are_of_volumes_and_containers_that_exist", "the unknown container 'kine'"),
+    paper.UnknownSecret: ("test_volumes_have_one_source_that_exists", "etcd-certificates"),
+    paper.RestartsOnNothing: ("test_what_restarts_pods_exists", "the unknown Secret"),
+    paper.ReadsNoKey: ("test_variables_are_of_secrets_that_exist", "has no key 'ENDPIONT'"),
+    paper.OneShareForAll: ("test_two_tenants_get_two_shares", "re.search"),
+    paper.NamesAFileOfNobody: ("test_files_that_are_named_are_mounted", "names a file that is not in"),
+    secrecy.SecretInACommand: ("test_no_secret_stands_in_parts", "the command of relay holds a secret"),
+    secrecy.SecretInTheEnvironment: ("test_no_secret_stands_in_parts", "the variable KEY holds a secret"),
+    secrecy.SecretInASentence: ("test_nobody_listens", "secret"),
 }
 
-BY_ITS_ERROR = frozenset(
-    {
-        removal.MissesWhatIsGone,
-        owners.ReservesHalf,
-        logins.EndsThePresent,
-        logins.EndsTheEarlierAtOnce,
-        logins.EndsAnybodys,
-        answers.ProbeRaises,
-    }
-)
-"""Drivers whose own error, or the store's refusal, is what the test fails by: a call that had to succeed did not."""
+CAUGHT_WITH_LOGINS: dict[type[Broken], tuple[str, str]] = {
+    logins.KeepsTheEarlier: ("test_settle_ends_the_earlier", "DID NOT RAISE"),
+    logins.EndsThePresent: ("test_settle_keeps_the_present", "permission denied"),
+    logins.EndsTheEarlierAtOnce: ("test_renewed_credentials_work_beside_the_earlier", "permission denied"),
+    logins.RevokesOneLogin: ("test_revoke_stops_every_live_client", "a live client to be shut out"),
+    logins.LeavesLogins: ("test_remove_leaves_nothing_of_renewed_credentials", "login 'kit"),
+    logins.EndsAnybodys: ("test_others_can_settle_nothing", "permission denied"),
+}
 
-ENTRIES: dict[type[DatastoreDriver], str] = {paper.LoadsAtOnce: "broken.eager"}
-"""Entry modules other than etcd's."""
+
+async def _leftovers(self: StoreUnderTest, claim: Claim) -> Sequence[str]:
+    """What etcd holds of a claim, and its logins besides."""
+    there: Sequence[str] = await super(type(self), self).leftovers(claim)
+    session = logins.Logins().open(self.store())
+    try:
+        return [*there, *(f"login {user!r}" for user in sorted(await session.logins(claim)))]
+    finally:
+        await session.aclose()
+
+
+WITH_LOGINS: dict[str, Any] = {"CANNOT": {}, "leftovers": _leftovers}
+"""The store under test where earlier logins can be ended."""
+
+FURTHER: dict[str, tuple[type[Broken], dict[str, Any], str, str]] = {
+    **{driver.__name__: (driver, {}, test, words) for driver, (test, words) in CAUGHT_BY.items()},
+    **{driver.__name__: (driver, WITH_LOGINS, test, words) for driver, (test, words) in CAUGHT_WITH_LOGINS.items()},
+}
+"""By name: the driver, changes of its store under test, the test that is meant for it, and words of its failure."""

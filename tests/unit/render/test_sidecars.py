@@ -168,6 +168,14 @@ def test_another_login_rolls_the_pods(inputs: DeploymentInputs) -> None:
     assert inputs_digest(replace(inputs, secrets=changed)) != inputs_digest(inputs)
 
 
+def test_a_claims_size_is_no_other_pod(inputs: DeploymentInputs) -> None:
+    """A claim is made once; its group is the pod's."""
+    larger = replace(PARTS, claims=(replace(CLAIM, size="2Gi"),))
+    assert inputs_digest(replace(inputs, parts=(larger,))) == inputs_digest(inputs)
+    grouped = replace(PARTS, claims=(replace(CLAIM, group=65534),))
+    assert inputs_digest(replace(inputs, parts=(grouped,))) != inputs_digest(inputs)
+
+
 def test_what_a_plugin_does_not_set_is_not_in_the_digest(inputs: DeploymentInputs) -> None:
     """A field that the contract gets some day must not roll every tenant."""
     bare = ControlPlaneParts(volumes=(Volume(name="paper", secret="shop-datastore-certificate"),))

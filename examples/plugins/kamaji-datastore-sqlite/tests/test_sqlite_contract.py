@@ -18,7 +18,8 @@ from kamaji_datastore_sqlite import SqliteDriver
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kamaji_core.contracts import Claim, Credentials, DatastoreDriver
+    from kamaji_core.contracts import Claim, DatastoreDriver
+    from kamaji_core.testing.datastore.desk import Desk
 
 NO_SERVER = "there is no server, so nothing can refuse, be slow or be full"
 NO_LOGIN = "nobody logs in: a pod opens the file in its own volume"
@@ -68,10 +69,6 @@ class SqliteUnderTest(StoreUnderTest):
         """Nothing outside of the tenant's own volume, which Kubernetes removes with its claim."""
         return ()
 
-    def secrets_of(self, credentials: Credentials) -> Sequence[bytes]:
-        """The path of the file is the same everywhere and no secret."""
-        return ()
-
 
 class TestSqlite(DatastoreContract):
     """Every promise of the contract that a store without a server can keep."""
@@ -80,3 +77,7 @@ class TestSqlite(DatastoreContract):
     def server(self) -> StoreUnderTest:
         """What the kit asks for."""
         return SqliteUnderTest()
+
+    async def test_one_cancelled_call_spares_the_others(self, desk: Desk) -> None:
+        """Left out: no call of this driver ever waits, so none can be cancelled in the middle."""
+        pytest.skip("no call ever waits, so none can be cancelled in the middle")
