@@ -74,8 +74,8 @@ def kamaji_addons() -> list[type[Addon]]:
     """Hand over the add-ons of this plugin.
 
     Returns:
-        Add-on classes; each is instantiated once, without arguments. What they want inside tenants' clusters is kept
-        there; their parts of the pods are not asked for yet.
+        Add-on classes; each is instantiated once, without arguments. What they want inside tenants' clusters and
+        in tenants' pods is kept there.
     """
     raise NotImplementedError
 
