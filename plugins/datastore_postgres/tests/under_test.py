@@ -41,7 +41,7 @@ REFUSALS = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # asyncpg's own words when the server ends a connection between two steps of a statement
+    asyncpg.InternalClientError,  # when the server ends a connection between two steps of a statement
     ConnectionError,
 )
 
