@@ -156,10 +156,10 @@ def _digests(inputs: DeploymentInputs) -> dict[str, str]:
         "ca": secrets["ca"].digests["ca.crt"],
         "service-account": secrets["sa-certificate"].digests["sa.key"],
     }
-    by_name = {facts.name: facts for facts in secrets.values()}
     for part in inputs.parts:
         for item in part.restart_on:
-            known = by_name.get(item.secret)
+            # By suffix: those that plugins want are known by nothing else.
+            known = secrets.get(item.secret.removeprefix(f"{inputs.tenant.metadata.name}-"))
             digests[item.name] = known.digests.get(item.key, "") if known else ""
     return {f"{wire.COMPONENT_DIGEST_PREFIX}{name}": digest[:32] for name, digest in sorted(digests.items())}
 

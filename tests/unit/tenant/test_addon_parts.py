@@ -18,12 +18,14 @@ from kamaji_core.contracts import (
     ControlPlaneParts,
     Kubeconfig,
     Mount,
+    RestartOn,
     ServicePort,
     Volume,
 )
 from kamaji_core.extensions import Extensions
 from kamaji_core.kube import CONFIG_MAPS, SECRETS
 from kamaji_core.pki import Usage, is_signed_by, read_certificate
+from kamaji_core.tenant.facts import OwnSecrets
 from kamaji_core.tenant.judge import assess
 from kamaji_core.tenant.plan import Apply, Remove, ReplaceSecret
 from kamaji_core.tenant.strays import Stray
@@ -75,6 +77,7 @@ class Tunnel(Addon):
             service_ports=(ServicePort(name="tunnel", port=8132),),
             volumes=(Volume(name="tunnel-rules", config_map=f"{tenant.name}-tunnel-rules"),),
             mounts=(Mount(component="kube-apiserver", volume="tunnel-rules", path="/rules"),),
+            restart_on=(RestartOn(name="tunnel", secret=f"{tenant.name}-tunnel", key="tls.crt"),),
         )
 
 
@@ -105,6 +108,17 @@ def test_everything_is_made_once(course: Course) -> None:
     assert course.facts.config_maps["team-a", "shop-tunnel-rules"]["data"] == {"rules.yaml": "a: b"}
     volumes = course.facts.deployment["spec"]["template"]["spec"]["volumes"]
     assert {"name": "tunnel-rules", "configMap": {"name": "shop-tunnel-rules"}} in volumes
+
+
+def test_what_it_restarts_on_is_found_in_the_cache(course: Course) -> None:
+    """By its suffix, since no list of Secrets holds it."""
+    facts = course.facts
+    known = {("team-a", f"shop-{suffix}"): facts.secrets[suffix] for suffix in (*facts.secrets, "tunnel")}
+    course.facts = replace(facts, secrets=OwnSecrets(known, namespace="team-a", tenant="shop"))
+    template = facts.deployment["spec"]["template"]["metadata"]["annotations"]
+    assert template["component.kamaji.clastix.io/tunnel"] == facts.secrets["tunnel"].digests["tls.crt"][:32]
+    known["team-a", "shop-tunnel-kubeconfig"] = facts.secrets["tunnel-kubeconfig"]
+    assert course.plan() == ()
 
 
 def test_a_secret_says_what_it_is(course: Course) -> None:
