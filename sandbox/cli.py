@@ -38,7 +38,7 @@ def main() -> None:
 def setup() -> None:
     """Install the needed Debian packages, bring Helm, build the programs; what is there is left alone."""
     from sandbox.build import build_programs  # noqa: PLC0415 - see the module's head
-    from sandbox.debian import container_runtime, install_tools  # noqa: PLC0415 - see the module's head
+    from sandbox.debian import container_runtime, install_tools, pooler  # noqa: PLC0415 - see the module's head
     from sandbox.helm import helm as bring_helm  # noqa: PLC0415 - see the module's head
     from sandbox.operator.image import make_base  # noqa: PLC0415 - see the module's head
 
@@ -46,6 +46,7 @@ def setup() -> None:
     click.echo(f"Installed Debian packages: {', '.join(installed) or 'none were missing'}")
     runtime = container_runtime()
     click.echo(f"containerd and runc: {runtime.containerd.parents[2]}")
+    click.echo(f"PgBouncer: {pooler()}")
     click.echo(f"Helm: {bring_helm()}")
     make_base(click.echo)
     click.echo(f"Programs: {build_programs(click.echo)}")

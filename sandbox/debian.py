@@ -1,8 +1,8 @@
-"""What comes from Debian: a few tools as installed packages, containerd and runc as unpacked ones.
+"""What comes from Debian: a few tools as installed packages, those that are daemons as unpacked ones.
 
-Installing the containerd package would start a daemon, or replace the one that this machine works with; so its
-files are taken out of the package into the cache, where nothing else sees them. PostgreSQL's package is installed, but
-told beforehand not to make and start a server of its own.
+Installing the package of containerd or PgBouncer would start a daemon, or replace the one that this machine works with;
+so its files are taken out of the package into the cache, where nothing else sees them. PostgreSQL's package is
+installed, but told beforehand not to make and start a server of its own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ TOOLS = {
 }
 """Packages to install when the file named beside them is not there."""
 
-UNPACKED = ("containerd", "runc")
+UNPACKED = {
+    "runtime": ("containerd", "runc"),
+    "pooler": ("pgbouncer", "libc-ares2", "libevent-2.1-7"),
+}
+"""Packages by the directory of the cache that they are unpacked into; PgBouncer with libraries that only it needs."""
+
 CNI_PLUGINS = Path("/usr/lib/cni")
 
 _APT_LIMIT = 600.0
@@ -106,38 +111,50 @@ def container_runtime() -> ContainerRuntime:
     Raises:
         SandboxError: when the packages cannot be downloaded.
     """
-    root = cache_directory() / "debian"
-    found = _unpacked(root)
-    if found is None:
-        _unpack(root)
-        found = _unpacked(root)
-    if found is None:
-        raise SandboxError(f"the Debian packages of containerd and runc are not laid out as expected: look at {root}")
-    return found
-
-
-def _unpacked(root: Path) -> ContainerRuntime | None:
-    directory = root / "runtime"
-    runtime = ContainerRuntime(
+    directory = _unpacked("runtime", "usr/bin/containerd", "usr/bin/ctr", "usr/sbin/runc")
+    return ContainerRuntime(
         containerd=directory / "usr/bin/containerd",
         ctr=directory / "usr/bin/ctr",
         runc=directory / "usr/sbin/runc",
     )
-    return runtime if all(path.exists() for path in (runtime.containerd, runtime.ctr, runtime.runc)) else None
 
 
-def _unpack(root: Path) -> None:
-    unfinished = root / f".runtime.{os.getpid()}"
+def pooler() -> Path:
+    """Where PgBouncer is in the cache, for the tests of the PostgreSQL driver; unpacked now when it is not there yet.
+
+    Raises:
+        SandboxError: when the packages cannot be downloaded.
+    """
+    return _unpacked("pooler", "usr/sbin/pgbouncer") / "usr/sbin/pgbouncer"
+
+
+def _unpacked(name: str, *programs: str) -> Path:
+    """The directory of some unpacked packages, in which these programs are."""
+    directory = cache_directory() / "debian" / name
+
+    def is_complete() -> bool:
+        return all((directory / program).exists() for program in programs)
+
+    if not is_complete():
+        _unpack(directory)
+    if not is_complete():
+        packages = ", ".join(UNPACKED[name])
+        raise SandboxError(f"the Debian packages {packages} are not laid out as expected: look at {directory}")
+    return directory
+
+
+def _unpack(directory: Path) -> None:
+    unfinished = directory.with_name(f".{directory.name}.{os.getpid()}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
         # apt's downloader may give up root; without the right to write here it only warns.
-        _apt("download", *UNPACKED, directory=unfinished)
+        _apt("download", *UNPACKED[directory.name], directory=unfinished)
         for package in sorted(unfinished.glob("*.deb")):
             run(["dpkg-deb", "-x", package, unfinished], limit=120)
             package.unlink()
-        shutil.rmtree(root / "runtime", ignore_errors=True)
-        unfinished.rename(root / "runtime")
+        shutil.rmtree(directory, ignore_errors=True)
+        unfinished.rename(directory)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

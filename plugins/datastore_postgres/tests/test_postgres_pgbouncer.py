@@ -18,6 +18,7 @@ from kamaji_core.pki import CertificateRequest, Usage, issue_certificate
 from kamaji_core.testing import free_port
 from kamaji_core.testing.files import write_key_pair, write_private
 from kamaji_core.testing.process import ServerProcess
+from kamaji_core.testing.programs import cache_directory
 from kamaji_core.testing.server import Server, SocketReadiness
 
 if TYPE_CHECKING:
@@ -26,12 +27,10 @@ if TYPE_CHECKING:
     from kamaji_core.contracts import Claim, Credentials, StoreView
     from kamaji_core.testing.postgres import PostgresServer
 
-PROGRAM = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin")
+UNPACKED = cache_directory() / "debian" / "pooler" / "usr"
+"""Where `make programs` lays PgBouncer and its libraries: its package, installed, would start a daemon."""
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed: apt-get install pgbouncer"),
-]
+pytestmark = pytest.mark.real
 
 
 class PgBouncer:
@@ -51,7 +50,7 @@ class PgBouncer:
         self.process = ServerProcess(
             Server(
                 name="pgbouncer",
-                argv=(*_as_account(), str(PROGRAM), str(self._directory / "pgbouncer.ini")),
+                argv=(*_as_account(), *self._program(), str(self._directory / "pgbouncer.ini")),
                 log=self._directory / "pgbouncer.log",
                 readiness=SocketReadiness(path=self._directory / f".s.PGSQL.{self.port}"),
                 start_limit=20,
@@ -63,6 +62,13 @@ class PgBouncer:
         return self._server.psql(
             statement, database=claim.schema, user=credentials.user, password=credentials.password, port=self.port
         )
+
+    def _program(self) -> tuple[str, ...]:
+        """A copy that the account may read, with its libraries."""
+        program = shutil.copy(UNPACKED / "sbin" / "pgbouncer", self._directory)
+        libraries = [shutil.copy(path, self._directory) for path in UNPACKED.glob("lib/*/*.so.*")]
+        assert libraries
+        return ("env", f"LD_LIBRARY_PATH={self._directory}", str(program))
 
     def _configure(self, pool_mode: str) -> None:
         password = secrets.token_urlsafe(16)
