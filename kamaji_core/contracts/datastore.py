@@ -270,6 +270,28 @@ class StoreError(Exception):
         self.retry = retry
 
 
+class EndpointError(StoreError):
+    """A store's server at an endpoint answered with an error or could not be reached.
+
+    A driver has a subclass for each thing that can be told apart, with its sentence and what follows from it.
+
+    Args:
+        endpoint: the `host:port` that was asked, or several.
+        detail: the server's or the library's own words; they name no secret.
+    """
+
+    SENTENCE: ClassVar[str]
+    """With `{endpoint}` and `{detail}` where they stand."""
+
+    KIND: ClassVar[ProbeKind] = ProbeKind.REFUSED
+    RETRY: ClassVar[bool] = True
+
+    def __init__(self, *, endpoint: str, detail: str = "") -> None:
+        super().__init__(self.SENTENCE.format(endpoint=endpoint, detail=detail), kind=self.KIND, retry=self.RETRY)
+        self.endpoint = endpoint
+        self.detail = detail
+
+
 class UnsupportedError(StoreError):
     """The driver was written before the core asked for this, or cannot tell it.
 

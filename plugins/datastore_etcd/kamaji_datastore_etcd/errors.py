@@ -7,27 +7,13 @@ about connections are gRPC's and TLS's own words. Codes are named as text, so th
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from kamaji_core.contracts import ProbeKind, StoreError
+from kamaji_core.contracts import EndpointError, ProbeKind
 
 
-class EtcdError(StoreError):
-    """etcd answered with an error or could not be reached.
+class EtcdError(EndpointError):
+    """etcd answered with an error or could not be reached."""
 
-    Args:
-        endpoint: the `host:port` that was asked.
-        detail: the server's or the library's own words; they name no secret.
-    """
-
-    SENTENCE: ClassVar[str] = "etcd at {endpoint} answered with an unexpected error ({detail}): look at its log."
-    KIND: ClassVar[ProbeKind] = ProbeKind.REFUSED
-    RETRY: ClassVar[bool] = True
-
-    def __init__(self, *, endpoint: str, detail: str = "") -> None:
-        super().__init__(self.SENTENCE.format(endpoint=endpoint, detail=detail), kind=self.KIND, retry=self.RETRY)
-        self.endpoint = endpoint
-        self.detail = detail
+    SENTENCE = "etcd at {endpoint} answered with an unexpected error ({detail}): look at its log."
 
 
 class UnavailableError(EtcdError):

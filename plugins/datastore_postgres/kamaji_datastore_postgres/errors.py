@@ -10,30 +10,17 @@ from __future__ import annotations
 
 import socket
 import ssl
-from typing import ClassVar
 
-from kamaji_core.contracts import ProbeKind, StoreError
+from kamaji_core.contracts import EndpointError, ProbeKind
 
 _WORDS_LIMIT = 300
 """Characters of a server's message that are quoted; the names in it may be long."""
 
 
-class PostgresError(StoreError):
-    """PostgreSQL answered with an error or could not be reached.
+class PostgresError(EndpointError):
+    """PostgreSQL answered with an error or could not be reached."""
 
-    Args:
-        endpoint: the `host:port` that was asked, or several.
-        detail: the server's or the library's own words; they name no secret.
-    """
-
-    SENTENCE: ClassVar[str] = "PostgreSQL at {endpoint} answered with an unexpected error ({detail}): look at its log."
-    KIND: ClassVar[ProbeKind] = ProbeKind.REFUSED
-    RETRY: ClassVar[bool] = True
-
-    def __init__(self, *, endpoint: str, detail: str = "") -> None:
-        super().__init__(self.SENTENCE.format(endpoint=endpoint, detail=detail), kind=self.KIND, retry=self.RETRY)
-        self.endpoint = endpoint
-        self.detail = detail
+    SENTENCE = "PostgreSQL at {endpoint} answered with an unexpected error ({detail}): look at its log."
 
 
 class UnavailableError(PostgresError):

@@ -48,6 +48,7 @@ NAMES = [
     "Credentials",
     "DatastoreDriver",
     "Drift",
+    "EndpointError",
     "EnvironmentVariable",
     "Flag",
     "HealthCheck",
