@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kamaji_core.certificates import AUTHORITIES, SecretFacts, read_secret, secret_data
 from kamaji_core.contracts import Credentials
@@ -43,6 +43,8 @@ PRIVATE_SUFFIXES = frozenset({*AUTHORITIES, STORE_CONFIG, STORE_CERTIFICATE})
 """Secrets whose content a pass may need: to sign, or to tell the store."""
 
 Key = tuple[str, str]
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +157,11 @@ class Facts:
             case "ConfigMap" if manifest["metadata"]["name"] == object_name(self.tenant, KUBEADM_CONFIG):
                 return replace(self, kubeadm_config=dict(manifest))
             case "ConfigMap":
-                return replace(self, config_maps=_with(self.config_maps, manifest))
+                return replace(self, config_maps=_with(self.config_maps, _key(manifest), dict(manifest)))
             case "Deployment":
                 return replace(self, deployment=dict(manifest))
             case "PersistentVolumeClaim":
-                return replace(self, volume_claims=_with(self.volume_claims, manifest))
+                return replace(self, volume_claims=_with(self.volume_claims, _key(manifest), dict(manifest)))
             case kind:
                 raise ValueError(f"no facts are kept of a {kind}")
 
@@ -169,14 +171,17 @@ class Facts:
         private = dict(self.private)
         if suffix in PRIVATE_SUFFIXES:
             private[suffix] = secret_data(manifest)
-        known: Any = self.secrets  # only read
-        return replace(self, secrets=ChainMap({suffix: facts}, known), private=private)
+        return replace(self, secrets=_with(self.secrets, suffix, facts), private=private)
 
 
-def _with(known: Any, manifest: Mapping[str, Any]) -> Mapping[Key, dict[str, Any]]:
-    """Known objects with one of them as an own write was answered."""
-    metadata = manifest["metadata"]
-    return ChainMap({(metadata["namespace"], metadata["name"]): dict(manifest)}, known)
+def _key(manifest: Mapping[str, Any]) -> Key:
+    return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+
+
+def _with(known: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
+    """What is known with one thing as an own write was answered; what the caches hold is looked up as before."""
+    maps: list[Any] = known.maps if isinstance(known, ChainMap) else [{}, known]  # of which only the first is ours
+    return ChainMap({**maps[0], key: value}, *maps[1:])
 
 
 def gather(
