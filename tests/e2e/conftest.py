@@ -69,11 +69,17 @@ class SandboxCommand:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[SandboxCommand]:
-    """The management cluster, up and well."""
+    """The management cluster, up and well.
+
+    What is left of one that does not run, as after tests that were killed, goes first: `up` would heal it with all
+    that those tests had made.
+    """
     if os.geteuid() != 0:
         pytest.skip("the sandbox needs root")
     was_up = SandboxCommand(was_up=False).run("status", check=False).returncode == 0
     command = SandboxCommand(was_up=was_up)
+    if not was_up:
+        command.run("down")
     command.run("up")
     yield command
     if not was_up:
@@ -224,11 +230,17 @@ def management(sandbox: SandboxCommand, operator: Operator) -> Iterator[SandboxC
     """The sandbox with a running operator, the example DataStore and a namespace for tenants."""
     assert operator
     sandbox.kubectl("apply", f"--filename={ROOT}/examples/datastore-etcd.yaml")
+    remove_tenants(sandbox)  # of tests that were killed while somebody's sandbox was up
     sandbox.kubectl("create", "namespace", NAMESPACE)
     yield sandbox
+    remove_tenants(sandbox)
+
+
+def remove_tenants(sandbox: SandboxCommand) -> None:
+    """Delete the tests' tenants and their namespace, where there are any, and wait until they are gone."""
     # First the tenants: the namespace controller looks again after some seconds only.
     sandbox.kubectl("delete", "tcp", "--all", f"--namespace={NAMESPACE}", f"--timeout={LIMIT}s")
-    sandbox.kubectl("delete", "namespace", NAMESPACE, f"--timeout={LIMIT}s")
+    sandbox.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", f"--timeout={LIMIT}s")
 
 
 @pytest.fixture(scope="module")

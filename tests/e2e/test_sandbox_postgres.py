@@ -85,6 +85,7 @@ def test_nobody_gets_in_without_tls(with_postgres: SandboxCommand, tmp_path: Pat
 
 def test_only_named_roles_see_the_maintenance_databases(with_postgres: SandboxCommand) -> None:
     """A tenant's login would otherwise read the names of all others there."""
+    postgres.psql("DROP ROLE IF EXISTS stranger")
     postgres.psql("CREATE ROLE stranger LOGIN")
     try:
         rights = "SELECT has_database_privilege('{}', 'postgres', 'CONNECT')"
@@ -108,6 +109,7 @@ def test_a_pod_reaches_it(with_postgres: SandboxCommand) -> None:
 
 def test_it_is_started_again_with_its_data(with_postgres: SandboxCommand) -> None:
     """After it was killed, which leaves a file with its process id behind."""
+    postgres.psql("DROP TABLE IF EXISTS kept")
     postgres.psql("CREATE TABLE kept AS SELECT 'green' AS colour")
     try:
         record = processes.recorded(postgres.NAME)
