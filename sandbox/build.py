@@ -91,6 +91,7 @@ _STAMPS = {
     f"{_VERSION}.gitTreeState": "clean",
 }
 _KINE = "github.com/k3s-io/kine"
+_KONNECTIVITY = "sigs.k8s.io/apiserver-network-proxy"
 
 FAMILIES = (
     Family(
@@ -132,6 +133,12 @@ FAMILIES = (
         packages={"kine": _KINE},
         pinned=_KINE,
         stamps={f"{_KINE}/pkg/version.Version": "{version}"},
+    ),
+    Family(
+        name="konnectivity",
+        packages={"proxy-server": f"{_KONNECTIVITY}/cmd/server", "proxy-agent": f"{_KONNECTIVITY}/cmd/agent"},
+        pinned=_KONNECTIVITY,
+        stamps={},
     ),
 )
 

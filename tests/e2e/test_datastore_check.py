@@ -50,7 +50,8 @@ def test_stores_are_compared_side_by_side(management: SandboxCommand) -> None:
 @pytest.mark.parametrize("signal", ["INT", "TERM"])
 def test_an_interrupted_check_leaves_nothing(management: SandboxCommand, signal: str) -> None:
     """Ctrl-C and a polite end: the tenant is removed before the command ends."""
-    interrupted = ("timeout", f"--signal={signal}", "--foreground", "10")
+    # Whoever runs the tests in the background has Ctrl-C ignored, which all processes inherit.
+    interrupted = ("env", f"--default-signal={signal}", "timeout", f"--signal={signal}", "--foreground", "10")
     answer = management.execute(*interrupted, *COMMAND, *SMALL, "--seconds=60", "default", check=False)
     assert answer.returncode != 0
     assert "removing the tenant" in answer.stderr
