@@ -89,8 +89,10 @@ def prepare(material: Material) -> None:
         unfinished.rename(_DATA)
     record = processes.recorded(NAME)
     if record is None or not record.is_alive:
-        # What was killed leaves its process id, and PostgreSQL does not start while anybody has that.
+        # What was killed leaves its process id in two files, and PostgreSQL does not start while anybody has that: a
+        # stranger, or its own dead process that nobody has asked after yet.
         (_DATA / "postmaster.pid").unlink(missing_ok=True)
+        (DIRECTORY / f".s.PGSQL.{POSTGRES_PORT}.lock").unlink(missing_ok=True)
 
 
 def server() -> Server:
