@@ -12,7 +12,7 @@
 #   USER 65532:65532
 
 FROM docker.io/library/python:3.11-slim-bookworm AS build
-ARG PLUGINS="datastore_etcd kine datastore_postgres addon_coredns addon_kubeproxy"
+ARG PLUGINS="datastore_etcd kine datastore_postgres addon_coredns addon_konnectivity addon_kubeproxy"
 WORKDIR /source
 COPY constraints.txt pyproject.toml LICENSE README.md ./
 COPY kamaji_core kamaji_core

@@ -16,7 +16,7 @@ from kamaji_core.contracts.parts import Component
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kamaji_core.contracts import Addon, ManagerView, TenantEvent, TenantView
+    from kamaji_core.contracts import Addon, ManagerView, TenantEvent, TenantView, Volume
     from kamaji_core.plugins import LoadedPlugin
 
 log = structlog.get_logger()
@@ -128,6 +128,7 @@ def merged(parts: Sequence[ControlPlaneParts]) -> ControlPlaneParts:
         kubeconfigs=tuple(kubeconfig for one in parts for kubeconfig in one.kubeconfigs),
         config_maps=tuple(config_map for one in parts for config_map in one.config_maps),
         service_ports=tuple(port for one in parts for port in one.service_ports),
+        routes=tuple(route for one in parts for route in one.routes),
         claims=tuple(claim for one in parts for claim in one.claims),
         volumes=tuple(volume for one in parts for volume in one.volumes),
         mounts=tuple(mount for one in parts for mount in one.mounts),
@@ -153,9 +154,17 @@ def checked_parts(answer: object) -> ControlPlaneParts:
             raise PartsError(f"it mounts into the container {mount.component!r}, which is not there")
         if mount.volume not in volumes:
             raise PartsError(f"it mounts the volume {mount.volume!r}, which is not there")
+    ports = {port.name for port in answer.service_ports}
+    for route in answer.routes:
+        if route.port_name not in ports:
+            raise PartsError(f"its route leads to the port {route.port_name!r}, which is not there")
     for volume in answer.volumes:
-        if volume.claim and volume.claim not in claims:
-            raise PartsError(f"its volume {volume.name!r} claims {volume.claim!r}, which is not there")
-        if sum(map(bool, (volume.secret, volume.config_map, volume.claim, volume.medium))) > 1:
-            raise PartsError(f"its volume {volume.name!r} has more than one source")
+        _check_volume(volume, claims)
     return answer
+
+
+def _check_volume(volume: Volume, claims: set[str]) -> None:
+    if volume.claim and volume.claim not in claims:
+        raise PartsError(f"its volume {volume.name!r} claims {volume.claim!r}, which is not there")
+    if sum(map(bool, (volume.secret, volume.config_map, volume.claim, volume.medium))) > 1:
+        raise PartsError(f"its volume {volume.name!r} has more than one source")

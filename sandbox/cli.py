@@ -136,12 +136,13 @@ def node() -> None:
 @click.argument("tenant")
 @click.option("-n", "--namespace", default="default", show_default=True, help="Namespace of the tenant.")
 @click.option("--name", default="", metavar="NAME", show_default="TENANT and a number", help="Name of the node.")
-def add(*, tenant: str, namespace: str, name: str) -> None:
+@click.option("--unreachable", is_flag=True, help="Nobody may begin a connection to it, as behind a firewall.")
+def add(*, tenant: str, namespace: str, name: str, unreachable: bool) -> None:
     """Make a machine and have the real kubeadm join it to TENANT."""
     from sandbox.node.join import add as add_machine  # noqa: PLC0415 - see the module's head
     from sandbox.node.machine import free_name  # noqa: PLC0415 - see the module's head
 
-    add_machine(name or free_name(tenant), tenant=tenant, namespace=namespace, say=click.echo)
+    add_machine(name or free_name(tenant), tenant=tenant, namespace=namespace, is_open=not unreachable, say=click.echo)
 
 
 @node.command("list")

@@ -219,7 +219,7 @@ def _ask_tenant(scene: Scene, say: Callable[[str], None]) -> None:
 def _join(scene: Scene, say: Callable[[str], None]) -> None:
     _kubectl("wait", f"tcp/{scene.tenant}", f"--namespace={NAMESPACE}", "--for=condition=AddonsReady", "--timeout=30s")
     if scene.node not in {machine.name for machine in known()}:
-        add(scene.node, tenant=scene.tenant, namespace=NAMESPACE, say=say)
+        add(scene.node, tenant=scene.tenant, namespace=NAMESPACE, is_open=True, say=say)
     kubectl = (KUBECTL, f"--kubeconfig={TENANT_KUBECONFIG}")
     for what in ("create", "condition=Ready"):  # kubeadm has ended before the kubelet's first word to the API server
         run([*kubectl, "wait", f"node/{scene.node}", f"--for={what}", "--timeout=60s"], limit=70)

@@ -26,6 +26,7 @@ _DIRECTORIES = {"bin": 0o755, "etc": 0o755, "tmp": 0o1777, "usr/local/bin": 0o75
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _APPLETS = ("sh", "sleep", "cat", "echo", "ls", "wget", "nslookup", "httpd", "nc", "ip", "true", "hostname", "env")
 _NOBODY = "65534:65534"
+_NONROOT = "65532:65532"
 
 PAUSE = "registry.k8s.io/pause:3.10.2"
 BUSYBOX = "kamaji.sandbox/busybox:1"
@@ -80,7 +81,7 @@ class Image:
 
 
 def sandbox_images() -> tuple[Image, ...]:
-    """All images of the sandbox: the pause container, a busybox, the components of a control plane, kine."""
+    """All images of the sandbox: the pause container, a busybox, a control plane's components and what goes beside."""
     version = kubernetes_version()
     busybox = BUSYBOX_PROGRAM.resolve()
     applets = tuple(f"bin/{name}" for name in _APPLETS)
@@ -109,6 +110,25 @@ def sandbox_images() -> tuple[Image, ...]:
         ),
         *components,
         kine_image(),
+        tunnel_image("proxy-server"),
+    )
+
+
+def tunnel_image(name: str) -> Image:
+    """The image of one end of the tunnel, under its upstream's name and run by the same user.
+
+    Args:
+        name: `proxy-server` or `proxy-agent`.
+
+    Raises:
+        ProgramMissingError: when it is not built yet.
+    """
+    return Image(
+        reference=f"registry.k8s.io/kas-network-proxy/{name}:{version_of('konnectivity')}",
+        program=program(name).resolve(),
+        target=name,
+        entrypoint=(f"/{name}",),
+        user=_NONROOT,
     )
 
 

@@ -162,6 +162,81 @@ class ImageOverride(Model, frozen=True, kw_only=True):
     image_tag: Annotated[str, described("Tag of the image.")] = ""
 
 
+class WorkloadKind(enum.StrEnum):
+    """What a tenant's agents run as."""
+
+    DAEMON_SET = "DaemonSet"
+    DEPLOYMENT = "Deployment"
+
+
+_QUANTITIES = {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
+_RESOURCES = {
+    "properties": {
+        name: {"type": "object", "additionalProperties": _QUANTITIES, "description": description}
+        for name, description in (("requests", "What is reserved."), ("limits", "What is the most."))
+    }
+}
+
+
+class KonnectivityServer(Model, frozen=True, kw_only=True):
+    """The tunnel's end in the control plane's pods."""
+
+    port: Annotated[int, described("Port of the pods and of the Service where agents come in.", format="int32")]
+    image: Annotated[str, described("Image without its tag.")] = "registry.k8s.io/kas-network-proxy/proxy-server"
+    version: Annotated[str, described("Tag of the image; empty means what belongs to the tenant's version.")] = ""
+    resources: Annotated[Mapping[str, Any], described("Of the container.", **_RESOURCES)] = msgspec.field(
+        default_factory=dict
+    )
+    security_context: Annotated[Mapping[str, Any], described("Of the container.", preserve_unknown_fields=True)] = (
+        msgspec.field(default_factory=dict)
+    )
+    extra_args: Annotated[
+        tuple[str, ...], described("Further flags; those that the tunnel depends on win over them.")
+    ] = ()
+
+
+class KonnectivityAgent(Model, frozen=True, kw_only=True):
+    """The tunnel's end on the tenant's nodes."""
+
+    image: Annotated[str, described("Image without its tag.")] = "registry.k8s.io/kas-network-proxy/proxy-agent"
+    version: Annotated[str, described("Tag of the image; empty means what belongs to the tenant's version.")] = ""
+    mode: Annotated[WorkloadKind, described("On every node, or a number of them.")] = WorkloadKind.DAEMON_SET
+    replicas: Annotated[
+        int, described("Of a Deployment; unset leaves it to the tenant's users.", format="int32", minimum=0)
+    ] = 0
+    host_network: Annotated[bool, described("Whether agents see the network as their node does.")] = False
+    tolerations: Annotated[
+        tuple[Annotated[Mapping[str, Any], described("As in Kubernetes.", preserve_unknown_fields=True)], ...],
+        described("Nodes with these taints get agents too."),
+    ] = ({"key": "CriticalAddonsOnly", "operator": "Exists"},)
+    extra_args: Annotated[tuple[str, ...], described("Further flags; they win.")] = ()
+
+
+class Konnectivity(Model, frozen=True, kw_only=True):
+    """A tunnel from the API server to nodes that it cannot reach."""
+
+    server: Annotated[KonnectivityServer, described("In the control plane's pods.", default={"port": 8132})] = (
+        KonnectivityServer(port=8132)
+    )
+    agent: Annotated[
+        KonnectivityAgent,
+        described(
+            "On the nodes.",
+            default={},
+            rules=(
+                Rule(
+                    "self.mode == 'Deployment' || !has(self.replicas) || self.replicas == 0",
+                    "replicas means nothing in mode DaemonSet: remove it or set mode to Deployment.",
+                ),
+                Rule(
+                    "self.mode == 'DaemonSet' || !has(self.replicas) || self.replicas != 0",
+                    "replicas 0 would leave the tunnel without agents: remove it or set a number above 0.",
+                ),
+            ),
+        ),
+    ] = KonnectivityAgent()
+
+
 class Addons(Model, frozen=True, kw_only=True):
     """What is kept inside the tenant's cluster; naming one turns it on, `{}` is enough."""
 
@@ -169,6 +244,9 @@ class Addons(Model, frozen=True, kw_only=True):
         default=None, name="coreDNS"
     )
     kube_proxy: Annotated[ImageOverride | None, described("kube-proxy, which makes Services work on nodes.")] = None
+    konnectivity: Annotated[
+        Konnectivity | None, described("A tunnel from the API server to nodes that it cannot reach.")
+    ] = None
     extra: Annotated[
         Mapping[str, Annotated[Mapping[str, Any], described("Its settings.", preserve_unknown_fields=True)]],
         described("Add-ons of other plugins by their key."),

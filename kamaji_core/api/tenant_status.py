@@ -189,11 +189,52 @@ class AddonStatus(Written, frozen=True, kw_only=True):
     last_update: _LastUpdate | None = None
 
 
+class NamedState(Written, frozen=True, kw_only=True):
+    """An object that an add-on keeps."""
+
+    name: Annotated[str, described("Its name.")] = ""
+    namespace: Annotated[str, described("Its namespace.")] = ""
+    last_update: _LastUpdate | None = None
+
+
+class AgentState(Written, frozen=True, kw_only=True):
+    """An add-on's agents on the tenant's nodes."""
+
+    name: Annotated[str, described("Name of their workload.")] = ""
+    namespace: Annotated[str, described("Its namespace.")] = ""
+    mode: Annotated[str, described("Its kind.")] = ""
+    last_update: _LastUpdate | None = None
+
+
+class AddonConfigMapState(Written, frozen=True, kw_only=True):
+    """A ConfigMap that an add-on has."""
+
+    name: Annotated[str, described("Its name.")] = ""
+    checksum: Annotated[str, described("Of its content.")] = ""
+
+
+class KonnectivityState(Written, frozen=True, kw_only=True):
+    """The tunnel from the API server to the nodes."""
+
+    enabled: Annotated[bool, described("Whether it is kept.")]
+    config_map: Annotated[AddonConfigMapState | None, described("What kube-apiserver sends through it.")] = None
+    certificate: Annotated[SecretStatus | None, described("The server's certificate.")] = None
+    kubeconfig: Annotated[SecretStatus | None, described("The server's kubeconfig.")] = None
+    sa: Annotated[NamedState | None, described("ServiceAccount of the agents.")] = None
+    cluster_role_binding: Annotated[NamedState | None, described("Rights of the server.")] = msgspec.field(
+        default=None, name="clusterrolebinding"
+    )
+    agent: Annotated[AgentState | None, described("The agents.")] = None
+    service: Annotated[ServiceState | None, described("Where agents come in.")] = None
+    last_update: _LastUpdate | None = None
+
+
 class AddonsStatus(Written, frozen=True, kw_only=True):
     """Add-ons inside the tenant's cluster."""
 
     core_dns: Annotated[AddonStatus | None, described("CoreDNS.")] = msgspec.field(default=None, name="coreDNS")
     kube_proxy: Annotated[AddonStatus | None, described("kube-proxy.")] = None
+    konnectivity: Annotated[KonnectivityState | None, described("The tunnel to the nodes.")] = None
     extra: Annotated[
         Mapping[str, Annotated[Mapping[str, Any], described("What it tells.", preserve_unknown_fields=True)]],
         described("Those of other plugins by their key."),

@@ -92,9 +92,15 @@ class AppliedObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What became of all objects of one add-on, in the order in which they were wanted."""
+    """What became of all that one add-on wanted.
+
+    Args:
+        objects: in the order in which they were wanted.
+        material: what was issued for its parts.
+    """
 
     objects: tuple[AppliedObject, ...] = ()
+    material: Material = field(default_factory=Material)
 
 
 class Addon(abc.ABC):
@@ -124,8 +130,8 @@ class Addon(abc.ABC):
         """Tell the objects wanted inside the tenant's cluster."""
 
     @abc.abstractmethod
-    def status(self, config: msgspec.Struct, applied: Applied) -> msgspec.Struct:
-        """Tell the add-on's part of the tenant's status."""
+    def status(self, tenant: TenantView, config: msgspec.Struct, applied: Applied) -> msgspec.Struct:
+        """Tell the add-on's part of the tenant's status; the same as long as nothing changed, so without times."""
 
     def parts(self, tenant: TenantView, config: msgspec.Struct) -> ControlPlaneParts:  # noqa: ARG002 - for subclasses
         """Tell what the tenant's pods need; nothing unless an add-on says otherwise."""

@@ -7,7 +7,7 @@ than as Kubernetes manifests so that a plugin can say only what the contract all
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,6 +147,21 @@ class ServicePort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A way to a port of the tenant's Service through the gateway of a tenant that has one.
+
+    It has the tenant's host name, and goes in where the gateway listens under the port's name.
+
+    Args:
+        suffix: of the route's name, which begins with the tenant's.
+        port_name: of a `ServicePort` of the same parts.
+    """
+
+    suffix: str
+    port_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
     """A volume seen by one container.
 
@@ -210,6 +225,7 @@ class Container:
         requests: quantities by resource, such as `{"cpu": "10m"}`.
         limits: the same for its bounds.
         health: how it is checked; None leaves it to its exit.
+        security_context: the container's, as in Kubernetes; empty leaves it to the pod's.
     """
 
     name: str
@@ -219,6 +235,7 @@ class Container:
     requests: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
     health: HealthCheck | None = None
+    security_context: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +267,7 @@ class ControlPlaneParts:
     kubeconfigs: tuple[Kubeconfig, ...] = ()
     config_maps: tuple[ConfigMap, ...] = ()
     service_ports: tuple[ServicePort, ...] = ()
+    routes: tuple[Route, ...] = ()
     claims: tuple[VolumeClaim, ...] = ()
     volumes: tuple[Volume, ...] = ()
     mounts: tuple[Mount, ...] = ()

@@ -96,6 +96,7 @@ def _sidecar(container: Container, parts: tuple[ControlPlaneParts, ...], *, nati
         "command": list(container.command),
         "env": [_variable(variable) for variable in container.environment],
         "resources": {"requests": dict(container.requests), "limits": dict(container.limits)},
+        "securityContext": dict(container.security_context),
         "volumeMounts": mounts_of(container.name, parts),
     }
     if native:

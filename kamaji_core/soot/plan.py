@@ -6,7 +6,7 @@ Pure. An add-on may be a stranger's, so whatever it raises becomes a sentence an
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -38,14 +38,18 @@ class AddonPlan:
         key: its key in `spec.addons`, or below `spec.addons.extra`.
         addon: None where no plugin brings it.
         config: its settings.
+        view: what it knows of the tenant.
         objects: what it wants.
+        material: what was issued for its parts.
         problem: a sentence.
     """
 
     key: str
     addon: Addon | None = None
     config: msgspec.Struct | None = None
+    view: TenantView | None = None
     objects: tuple[Wanted, ...] = ()
+    material: Material = field(default_factory=Material)
     problem: str = ""
 
 
@@ -134,11 +138,12 @@ def _plan_addon(view: TenantView, spec: Mapping[str, Any], addon: Addon, issued:
         config = addon.config(spec)
         if config is None:
             return None
-        objects = addon.tenant_objects(view, config, _material(addon.parts(view, config), issued))
+        material = _material(addon.parts(view, config), issued)
+        objects = addon.tenant_objects(view, config, material)
         wanted = tuple(Wanted(owner=addon.NAME, object=one) for one in objects)
         for one in wanted:
             _check(one)
-        return AddonPlan(key=addon.SPEC_KEY, addon=addon, config=config, objects=wanted)
+        return AddonPlan(key=addon.SPEC_KEY, addon=addon, config=config, view=view, objects=wanted, material=material)
     except ConfigurationError as error:
         return AddonPlan(key=addon.SPEC_KEY, addon=addon, problem=str(error))
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything

@@ -69,11 +69,12 @@ def _bootstrapped(plan: Plan, look: Look) -> Verdict:
 def _addon(addon: AddonPlan, look: Look) -> tuple[dict[str, Any], Verdict]:
     if addon.addon is None:
         return {}, Verdict(TenantReason.ADDON_MISSING, addon.problem)
-    if addon.problem or addon.config is None:
+    if addon.problem or addon.config is None or addon.view is None:
         return {}, Verdict(TenantReason.ADDON_FAILED, addon.problem)
     objects = tuple(look.objects[one.key] for one in addon.objects if one.key in look.objects)
     try:
-        status: dict[str, Any] = manifest(addon.addon.status(addon.config, Applied(objects=objects)))
+        applied = Applied(objects=objects, material=addon.material)
+        status: dict[str, Any] = manifest(addon.addon.status(addon.view, addon.config, applied))
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
         return {}, Verdict(TenantReason.ADDON_FAILED, failure_of(addon.addon, error))
     waiting = _reasons(addon.objects, look)

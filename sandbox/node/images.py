@@ -9,7 +9,7 @@ from pathlib import Path
 from kamaji_core.testing.programs import program
 from sandbox.build import kubernetes_version
 from sandbox.errors import SandboxError, run
-from sandbox.images import BUSYBOX, PAUSE, Image, sandbox_images
+from sandbox.images import BUSYBOX, PAUSE, Image, sandbox_images, tunnel_image
 
 COREDNS = "registry.k8s.io/coredns/coredns:v1.14.6"
 """The name under which the sandbox's CoreDNS goes: the one that the tenants' minor asks for."""
@@ -23,7 +23,7 @@ _LIBRARY = re.compile(r"(/\S+)")
 
 
 def node_images() -> tuple[Image, ...]:
-    """Pause, busybox, CoreDNS and kube-proxy.
+    """Pause, busybox, CoreDNS, kube-proxy and the tunnel's agent.
 
     Raises:
         SandboxError: when a tool that kube-proxy calls is not installed.
@@ -37,7 +37,7 @@ def node_images() -> tuple[Image, ...]:
         entrypoint=("/usr/local/bin/kube-proxy",),
         files=tuple(sorted(_tools().items())),
     )
-    return (*plain, coredns, kube_proxy)
+    return (*plain, coredns, kube_proxy, tunnel_image("proxy-agent"))
 
 
 def _tools() -> dict[str, Path]:

@@ -44,13 +44,14 @@ class Invitation:
     pin: str
 
 
-def add(name: str, *, tenant: str, namespace: str, say: Callable[[str], None]) -> None:
+def add(name: str, *, tenant: str, namespace: str, is_open: bool, say: Callable[[str], None]) -> None:
     """Make a machine and join it to a tenant.
 
     Args:
         name: of the node.
         tenant: that it joins.
         namespace: of the tenant.
+        is_open: others may begin connections to it.
         say: takes a line of progress.
 
     Raises:
@@ -65,7 +66,7 @@ def add(name: str, *, tenant: str, namespace: str, say: Callable[[str], None]) -
     machine = next_machine(name)
     invitation = invite(tenant, namespace)
     host.prepare_for_machines()
-    make(machine)
+    make(machine, is_open=is_open)
     told(f"{name} is there")
     runtime, groups = container_runtime(), cgroups.detect()
     cgroups.add_group(groups, machine.name)

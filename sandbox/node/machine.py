@@ -21,6 +21,16 @@ from sandbox.places import LOGS, NAMESPACES, NETWORK, NODE_ADDRESS, RUN, SERVERS
 _LIMIT = 20.0
 _ENABLE_FORWARDING = "open('/proc/sys/net/ipv4/ip_forward', 'w').write('1')"
 
+_FIREWALL = """\
+table inet kamaji-sandbox-firewall {
+  chain arriving {
+    type filter hook prerouting priority mangle;
+    iifname "eth0" ct state new drop
+  }
+}
+"""
+"""After conntrack, which tells new connections from answers, and before kube-proxy's rules, which give them away."""
+
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 MOST = 60
@@ -153,8 +163,13 @@ def next_machine(name: str) -> Machine:
     return Machine(name=name, number=number)
 
 
-def make(machine: Machine) -> None:
-    """Make a machine with its link and its directories."""
+def make(machine: Machine, *, is_open: bool) -> None:
+    """Make a machine with its link and its directories.
+
+    Args:
+        machine: that is not there yet.
+        is_open: others may begin connections to it and to its pods.
+    """
     machine.state.mkdir(parents=True, mode=0o700)
     (machine.state / "machine.json").write_text(json.dumps({"name": machine.name, "number": machine.number}))
     machine.running.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -166,6 +181,8 @@ def make(machine: Machine) -> None:
     )
     _furnish(machine)
     _connect(machine)
+    if not is_open:
+        _shut(machine)
 
 
 def take_away(machine: Machine) -> None:
@@ -217,6 +234,12 @@ def _connect(machine: Machine) -> None:
     here = ("nsenter", f"--net={machine.network}")
     run([*here, "ip", "-batch", "-"], limit=_LIMIT, sends="\n".join(inner) + "\n")
     run([*here, sys.executable, "-ISc", _ENABLE_FORWARDING], limit=_LIMIT)
+
+
+def _shut(machine: Machine) -> None:
+    """Let nothing in that the machine has not asked for, as behind a firewall that hides addresses."""
+    here = ("nsenter", f"--net={machine.network}")
+    run([*here, "nft", "--file", "-"], limit=_LIMIT, sends=_FIREWALL)
 
 
 def _mount(machine: Machine, *arguments: str | Path) -> None:

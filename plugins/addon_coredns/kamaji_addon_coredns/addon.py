@@ -81,9 +81,9 @@ class CoreDNS(Addon):
             TenantObject(manifest=_deployment(_image(tenant, config)), watch=True, yield_fields=YIELDED),
         )
 
-    def status(self, config: msgspec.Struct, applied: Applied) -> CoreDNSStatus:
+    def status(self, tenant: TenantView, config: msgspec.Struct, applied: Applied) -> CoreDNSStatus:
         """Say that it is on."""
-        del config, applied
+        del tenant, config, applied
         return CoreDNSStatus()
 
 

@@ -115,4 +115,5 @@ def test_its_status() -> None:
     """At Kamaji's path."""
     config = CoreDNS().config({"coreDNS": {}})
     assert config is not None
-    assert CoreDNS().status(config, Applied()).enabled
+    tenant = TenantView(namespace="n", name="shop", uid="u", version="v1.37.1", replicas=1)
+    assert CoreDNS().status(tenant, config, Applied()).enabled

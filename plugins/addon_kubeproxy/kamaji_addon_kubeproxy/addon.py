@@ -84,9 +84,9 @@ class KubeProxy(Addon):
             TenantObject(manifest=_daemon_set(image), watch=True, yield_fields=YIELDED, restart_on_digest=digest),
         )
 
-    def status(self, config: msgspec.Struct, applied: Applied) -> KubeProxyStatus:
+    def status(self, tenant: TenantView, config: msgspec.Struct, applied: Applied) -> KubeProxyStatus:
         """Say that it is on."""
-        del config, applied
+        del tenant, config, applied
         return KubeProxyStatus()
 
 

@@ -85,4 +85,5 @@ def test_its_status() -> None:
     """At Kamaji's path."""
     config = KubeProxy().config({"kubeProxy": {}})
     assert config is not None
-    assert KubeProxy().status(config, Applied()).enabled
+    tenant = TenantView(namespace="n", name="shop", uid="u", version="v1.37.1", replicas=1)
+    assert KubeProxy().status(tenant, config, Applied()).enabled

@@ -61,6 +61,7 @@ NAMES = [
     "Probe",
     "ProbeKind",
     "RestartOn",
+    "Route",
     "SecretReferences",
     "ServicePort",
     "Session",

@@ -70,7 +70,7 @@ class _Addon(Addon):
     def tenant_objects(self, tenant: TenantView, config: msgspec.Struct, material: Material) -> list[TenantObject]:
         return []
 
-    def status(self, config: msgspec.Struct, applied: Applied) -> msgspec.Struct:
+    def status(self, tenant: TenantView, config: msgspec.Struct, applied: Applied) -> msgspec.Struct:
         return _Settings()
 
 
