@@ -1,0 +1,379 @@
+"""A machine that nobody can reach works through the tunnel, through it alone, and goes on when either end dies."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kamaji_core.pki import CertificateRequest, Usage, issue_ca, issue_certificate
+from kamaji_core.testing import free_port
+from sandbox.images import BUSYBOX
+from sandbox.node.machine import find
+
+from . import tenant_server
+from .conftest import LIMIT, NAMESPACE, SESSION, AsProcess, condition, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .conftest import Operator, SandboxCommand, Tenant
+
+pytestmark = pytest.mark.root
+NAME = "hidden"
+NODE = f"{NAME}-1"
+SYSTEM = "--namespace=kube-system"
+AGENTS = "--selector=k8s-app=konnectivity-agent"
+OURS = f"--namespace={NAMESPACE}"
+PODS = f"--selector=kamaji.clastix.io/name={NAME}"
+BACK = 10.0
+"""Seconds after which the tunnel works again when one of its ends was killed."""
+
+POD: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web", "labels": {"app": "web"}},
+    "spec": {
+        "terminationGracePeriodSeconds": 1,
+        "containers": [
+            {
+                "name": "web",
+                "image": BUSYBOX,
+                "imagePullPolicy": "Never",
+                "command": ["sh", "-c", "echo it serves; echo hello > /tmp/index.html; exec httpd -f -h /tmp"],
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def operator(sandbox: SandboxCommand) -> Iterator[Operator]:
+    """As a process: what rights its pods need is seen elsewhere."""
+    one = AsProcess(sandbox)
+    one.start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="module")
+def hidden(management: SandboxCommand, make_tenant: Callable[..., Tenant]) -> Iterator[Tenant]:
+    """A tenant without the tunnel, and a machine that lets nobody in."""
+    tenant = make_tenant(NAME, addons={"kubeProxy": {}})
+    management.run("node", "add", NAME, OURS, "--unreachable")
+    tenant.kubectl("wait", f"node/{NODE}", "--for=create", f"--timeout={LIMIT}s")
+    tenant.kubectl("wait", f"node/{NODE}", "--for=condition=Ready", f"--timeout={LIMIT}s")
+    tenant.kubectl("apply", "--filename=-", sends=json.dumps(POD))
+    tenant.kubectl("wait", "pod/web", "--for=condition=Ready", f"--timeout={LIMIT}s")
+    yield tenant
+    management.run("node", "remove", NODE)
+
+
+def patch(sandbox: SandboxCommand, spec: dict[str, Any]) -> None:
+    """Change what is asked for."""
+    sandbox.kubectl("patch", "tcp", NAME, OURS, "--type=merge", f"--patch={json.dumps({'spec': spec})}")
+
+
+def wait_for_agents(tenant: Tenant, kind: str = "daemonset") -> None:
+    """They run, and have found a server."""
+    tenant.kubectl("wait", f"{kind}/konnectivity-agent", SYSTEM, "--for=create", f"--timeout={LIMIT}s")
+    tenant.kubectl("rollout", "status", f"{kind}/konnectivity-agent", SYSTEM, f"--timeout={LIMIT}s")
+
+
+def wait_for_rest(sandbox: SandboxCommand) -> None:
+    """The control plane's pods are as they are asked for."""
+    sandbox.kubectl("rollout", "status", f"deployment/{NAME}", OURS, f"--timeout={LIMIT}s")
+
+
+@pytest.fixture(scope="module")
+def tunnel(hidden: Tenant, management: SandboxCommand) -> Tenant:
+    """The same tenant, its tunnel on."""
+    generation = deployment(management)["metadata"]["generation"]
+    patch(management, {"addons": {"konnectivity": {"server": {"port": 8132}}}})
+    until(lambda: deployment(management)["metadata"]["generation"] > generation, "the Deployment to change")
+    wait_for_rest(management)
+    wait_for_agents(hidden)
+    until(lambda: logs(hidden) == "it serves", "the tunnel")
+    return hidden
+
+
+def deployment(sandbox: SandboxCommand) -> dict[str, Any]:
+    """That of the control plane."""
+    return dict(json.loads(sandbox.kubectl("get", "deployment", NAME, OURS, "--output=json")))
+
+
+def attempt(tenant: Tenant, *arguments: str, limit: float = 5.0) -> str:
+    """What kubectl says; empty when it fails or takes too long."""
+    argv = [str(Path(sys.executable).parent / "kubectl"), f"--kubeconfig={tenant.kubeconfig}", *arguments]
+    try:
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=limit).stdout.strip()
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        return ""
+
+
+def logs(tenant: Tenant) -> str:
+    """What the pod has said."""
+    return attempt(tenant, "logs", "web")
+
+
+def execute(tenant: Tenant) -> str:
+    """What a command in the pod says."""
+    return attempt(tenant, "exec", "web", "--", "echo", "inside")
+
+
+def test_without_it_nothing_reaches_the_machine(hidden: Tenant) -> None:
+    """So that what follows proves the tunnel: logs and commands come by no other way."""
+    assert logs(hidden) == ""
+    assert execute(hidden) == ""
+
+
+def test_logs_and_commands_come(tunnel: Tenant) -> None:
+    """The first through a request, the second through an upgraded one."""
+    assert logs(tunnel) == "it serves"
+    assert execute(tunnel) == "inside"
+
+
+def test_a_port_is_forwarded(tunnel: Tenant) -> None:
+    """To the pod's own server."""
+    port = free_port()
+    kubectl = (str(Path(sys.executable).parent / "kubectl"), f"--kubeconfig={tunnel.kubeconfig}")
+    with subprocess.Popen([*kubectl, "port-forward", "pod/web", f"{port}:80"], stdout=subprocess.PIPE) as forward:
+        try:
+            assert forward.stdout is not None
+            assert b"Forwarding" in forward.stdout.readline()
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=20) as answer:
+                assert answer.read().decode().strip() == "hello"
+        finally:
+            forward.terminate()
+
+
+@pytest.fixture(scope="module")
+def server(hidden: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bytes]:
+    """An HTTPS server on the machine, behind the Service `server`; gives its authority's certificate."""
+    now = datetime.now(UTC)
+    authority = issue_ca(common_name="server", now=now, lifetime=timedelta(days=1))
+    names = frozenset({"server.default.svc"})
+    request = CertificateRequest(common_name="server", usages=frozenset({Usage.SERVER}), names=names)
+    pair = issue_certificate(request, ca=authority, now=now, lifetime=timedelta(days=1))
+    file = tmp_path_factory.mktemp("server") / "server.pem"
+    file.touch(mode=0o600)
+    file.write_bytes(pair.certificate + pair.key)
+    machine = find(NODE)
+    ports = [{"name": "https", "port": 443, "targetPort": 8443, "protocol": "TCP"}]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "server"}, "spec": {"ports": ports}}
+    slice_ = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "server", "labels": {"kubernetes.io/service-name": "server"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "https", "port": 8443, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [machine.address], "conditions": {"ready": True}}],
+    }
+    argv = machine.inside(sys.executable, tenant_server.__file__, machine.address, "8443", file)
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"serves\n"
+            for manifest in (service, slice_):
+                hidden.kubectl("apply", "--filename=-", sends=json.dumps(manifest))
+            yield authority.certificate
+        finally:
+            process.terminate()
+
+
+def test_an_aggregated_api_is_served(tunnel: Tenant, server: bytes) -> None:
+    """As metrics-server's is: the API server finds it available, and hands requests on."""
+    bundle = base64.b64encode(server).decode()
+    group, version = tenant_server.GROUP, "v1"
+    service = {"name": "server", "namespace": "default", "port": 443}
+    manifest = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": f"{version}.{group}"},
+        "spec": {
+            "group": group,
+            "version": version,
+            "service": service,
+            "caBundle": bundle,
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+        },
+    }
+    tunnel.kubectl("apply", "--filename=-", sends=json.dumps(manifest))
+    try:
+        name = f"apiservice/{version}.{group}"
+        tunnel.kubectl("wait", name, "--for=condition=Available", f"--timeout={LIMIT}s")
+        answer = tunnel.kubectl("get", "--raw", f"/apis/{group}/{version}/greetings/hello")
+        assert json.loads(answer)["metadata"]["name"] == "hello"
+    finally:
+        tunnel.kubectl("delete", "apiservice", f"{version}.{group}")
+
+
+def test_a_webhook_is_asked(tunnel: Tenant, server: bytes) -> None:
+    """And its answer counts."""
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+    webhook = {
+        "name": "server.greetings.example",
+        "clientConfig": {
+            "service": {"name": "server", "namespace": "default", "path": "/validate", "port": 443},
+            "caBundle": base64.b64encode(server).decode(),
+        },
+        "rules": [rule],
+        "objectSelector": {"matchLabels": {"asked": "yes"}},
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Ignore",
+        "timeoutSeconds": 5,
+    }
+    manifest = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "server"},
+        "webhooks": [webhook],
+    }
+    asked = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "asked", "labels": {"asked": "yes"}}}
+    tunnel.kubectl("apply", "--filename=-", sends=json.dumps(manifest))
+    try:
+
+        def refused() -> bool:
+            with contextlib.suppress(AssertionError):
+                tunnel.kubectl("create", "--dry-run=server", "--filename=-", sends=json.dumps(asked))
+                return False
+            return True
+
+        until(refused, "the webhook to refuse")
+    finally:
+        tunnel.kubectl("delete", "validatingwebhookconfiguration", "server")
+
+
+def test_it_stands_in_the_status(tunnel: Tenant) -> None:
+    """At Kamaji's paths."""
+    until(lambda: condition(tunnel, "AddonsReady")["status"] == "True", "the add-ons")
+    status = tunnel.object()["status"]["addons"]["konnectivity"]
+    assert status["enabled"]
+    assert status["agent"] == {"name": "konnectivity-agent", "namespace": "kube-system", "mode": "DaemonSet"}
+    assert status["certificate"]["secretName"] == f"{NAME}-konnectivity-certificate"
+    assert status["service"] == {"name": NAME, "namespace": NAMESPACE, "port": 8132}
+
+
+def versions(tenant: Tenant, sandbox: SandboxCommand) -> dict[str, str]:
+    """Resource versions of all that the operator keeps on both sides, by kind and name."""
+    inside = "serviceaccounts,roles,rolebindings,configmaps"
+    found = [
+        *json.loads(tenant.kubectl("get", inside, SYSTEM, "--output=json"))["items"],
+        *json.loads(tenant.kubectl("get", "clusterroles,clusterrolebindings", "--output=json"))["items"],
+        *json.loads(sandbox.kubectl("get", "secrets,configmaps,services", OURS, "--output=json"))["items"],
+    ]
+    versions = {f"{one['kind']}/{one['metadata']['name']}": one["metadata"]["resourceVersion"] for one in found}
+    workloads = json.loads(tenant.kubectl("get", "daemonsets,deployments", SYSTEM, "--output=json"))["items"]
+    generations = [*workloads, deployment(sandbox)]
+    return versions | {
+        f"{one['kind']}/{one['metadata']['name']}": str(one["metadata"]["generation"]) for one in generations
+    }
+
+
+def test_an_operator_that_starts_anew_writes_nothing(
+    tunnel: Tenant, management: SandboxCommand, operator: Operator
+) -> None:
+    """On neither side."""
+    before = versions(tunnel, management)
+    operator.start()
+    until(lambda: any(SESSION in line and NAME in line for line in operator.log().splitlines()), "its session")
+    assert versions(tunnel, management) == before
+
+
+def pods(sandbox: SandboxCommand) -> dict[str, int]:
+    """The control plane's Ready pods, and how often their containers were started anew."""
+    found = json.loads(sandbox.kubectl("get", "pods", OURS, PODS, "--output=json"))["items"]
+    return {
+        pod["metadata"]["name"]: sum(
+            one["restartCount"]
+            for one in (*pod["status"]["containerStatuses"], *pod["status"].get("initContainerStatuses", ()))
+        )
+        for pod in found
+        if any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", ()))
+    }
+
+
+def figure(tenant: Tenant, name: str) -> float:
+    """One of an agent's own figures, which come through the tunnel; -1 while it tells none."""
+    agent = attempt(tenant, "get", "pods", SYSTEM, AGENTS, "--output=jsonpath={.items[0].metadata.name}")
+    text = attempt(tenant, "get", "--raw", f"/api/v1/namespaces/kube-system/pods/{agent}:8134/proxy/metrics")
+    lines = [line for line in text.splitlines() if line.startswith(f"konnectivity_network_proxy_agent_{name} ")]
+    return float(lines[0].split()[1]) if lines else -1.0
+
+
+def test_more_replicas_are_no_rollout(tunnel: Tenant, management: SandboxCommand) -> None:
+    """Pods that run go on, and agents know all servers within half a minute."""
+    before, generation = pods(management), deployment(management)["metadata"]["generation"]
+    patch(management, {"controlPlane": {"deployment": {"replicas": 3}}})
+    until(lambda: len(pods(management)) == 3, "three pods")
+    began = time.monotonic()
+    until(lambda: figure(tunnel, "server_count") == 3, "the servers to be counted", limit=30)
+    until(lambda: figure(tunnel, "open_server_connections") == 3, "the servers to be found", limit=30)
+    print(f"\n  three servers known after {time.monotonic() - began:.1f} s")  # noqa: T201 - a figure for whoever looks
+    assert before.items() <= pods(management).items()
+    assert deployment(management)["metadata"]["generation"] == generation + 1
+    patch(management, {"controlPlane": {"deployment": {"replicas": 1}}})
+    until(lambda: len(pods(management)) == 1, "one pod")
+
+
+def test_it_is_back_when_the_agent_was_killed(tunnel: Tenant) -> None:
+    """The kubelet starts it anew."""
+    assert kill(find(NODE).inside("pkill", "-KILL", "-x", "proxy-agent"))
+    recovers(tunnel, "the agent")
+
+
+def test_it_is_back_when_the_server_was_killed(tunnel: Tenant, management: SandboxCommand) -> None:
+    """Without the API server beside it being started anew."""
+    kill(["pkill", "-KILL", "-x", "proxy-server"])
+    recovers(tunnel, "the server")
+    (restarts,) = pods(management).values()
+    assert restarts == 1
+
+
+def kill(argv: tuple[str, ...] | list[str]) -> bool:
+    """Kill a program; whether there was one."""
+    return subprocess.run(argv, check=False).returncode == 0
+
+
+def recovers(tenant: Tenant, what: str) -> None:
+    """Commands work again in time."""
+    began = time.monotonic()
+    until(lambda: execute(tenant) == "inside", f"the tunnel without {what}", limit=BACK + 5)
+    taken = time.monotonic() - began
+    print(f"\n  back {taken:.1f} s after {what} was killed")  # noqa: T201 - as above
+    assert taken < BACK
+
+
+def test_agents_may_run_otherwise(tunnel: Tenant, management: SandboxCommand) -> None:
+    """The kind that is not wanted any more goes."""
+    patch(management, {"addons": {"konnectivity": {"agent": {"mode": "Deployment", "replicas": 1}}}})
+    wait_for_agents(tunnel, "deployment")
+    until(lambda: tunnel.kubectl("get", "daemonsets", SYSTEM, AGENTS, "--output=name") == "", "the DaemonSet to go")
+    until(lambda: execute(tunnel) == "inside", "the tunnel")
+
+
+def test_it_goes_on_both_sides(tunnel: Tenant, management: SandboxCommand) -> None:
+    """Nothing of it stays, and what it carried comes no more."""
+    patch(management, {"addons": {"konnectivity": None}})
+    secrets = ("get", "secrets,configmaps", OURS, "--output=name")
+    until(lambda: "konnectivity" not in management.kubectl(*secrets), "its Secrets to go")
+    wait_for_rest(management)
+    service = json.loads(management.kubectl("get", "service", NAME, OURS, "--output=json"))
+    assert [port["name"] for port in service["spec"]["ports"]] == ["kube-apiserver"]
+    inside = "deployments,daemonsets,serviceaccounts,roles,rolebindings,configmaps"
+    until(lambda: "konnectivity" not in tunnel.kubectl("get", inside, SYSTEM, "--output=name"), "its objects to go")
+    wide = tunnel.kubectl("get", "clusterroles,clusterrolebindings", "--output=name")
+    assert "konnectivity" not in wide
+    until(lambda: logs(tunnel) == "", "the direct way, which is none")
+    assert tunnel.object()["status"]["addons"]["konnectivity"].get("enabled") is False
