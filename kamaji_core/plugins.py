@@ -12,7 +12,7 @@ import enum
 import importlib.metadata
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
@@ -312,13 +312,22 @@ def _hooks_of(entry_point: importlib.metadata.EntryPoint) -> pluggy.HookRelay:
     return manager.hook
 
 
+def is_spoken(version: object) -> bool:
+    """Whether a plugin written for this version of the contract can be used: the same major, a minor not above ours."""
+    is_version = isinstance(version, tuple) and [type(one) for one in version] == [int, int]
+    if not is_version:
+        return False
+    major, minor = cast("tuple[int, int]", version)
+    return major == API_VERSION[0] and minor <= API_VERSION[1]
+
+
 def _problem(kind: Any, what: _What, taken: Mapping[str, str]) -> _Problem | None:
     if not (isinstance(kind, type) and issubclass(kind, what.base)):
         return _Problem(PluginState.BROKEN, f"{kind!r} is no subclass of {what.base.__name__}.")
     name = getattr(kind, "NAME", None)
     if not isinstance(name, str) or not name:
         return _Problem(PluginState.BROKEN, f"{kind!r} has no NAME.")
-    if getattr(kind, "API_VERSION", None) != API_VERSION:
+    if not is_spoken(getattr(kind, "API_VERSION", None)):
         sentence = f"it was written for plugin contract {_version(kind)}, this operator speaks {_text(API_VERSION)}."
         return _Problem(PluginState.INCOMPATIBLE, sentence)
     if sentence := _broken_declaration(kind, what):

@@ -13,7 +13,7 @@ from kamaji_core.contracts.addon import (
     Outcome,
     TenantObject,
 )
-from kamaji_core.contracts.configuration import ConfigurationError, read_config
+from kamaji_core.contracts.configuration import ConfigurationError, extra_settings, read_config
 from kamaji_core.contracts.datastore import (
     BasicAuth,
     Capability,
@@ -52,8 +52,8 @@ from kamaji_core.contracts.parts import (
     VolumeClaim,
 )
 
-API_VERSION = (0, 2)
-"""Major and minor of the contract. Until 1.0 a plugin must name the same minor; afterwards the same major."""
+API_VERSION = (1, 0)
+"""Major and minor of the contract. A plugin that was written for the same major and a minor not above can be used."""
 
 __all__ = [
     "API_VERSION",
@@ -99,6 +99,7 @@ __all__ = [
     "Usage",
     "Volume",
     "VolumeClaim",
+    "extra_settings",
     "hookimpl",
     "read_config",
 ]

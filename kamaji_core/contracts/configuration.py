@@ -26,6 +26,17 @@ class ConfigurationError(ValueError):
     """Settings do not fit the plugin's type; the message is a sentence that names the field."""
 
 
+def extra_settings(spec: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    """Find the settings of an add-on whose field the API does not name; None when it is off.
+
+    Args:
+        spec: `spec.addons` of a tenant.
+        key: below `spec.addons.extra`.
+    """
+    settings: Mapping[str, Any] | None = (spec.get("extra") or {}).get(key)
+    return settings
+
+
 def read_config(kind: type[ConfigT], settings: Mapping[str, Any], *, field: str = "spec.config") -> ConfigT:
     """Decode settings as a plugin's type.
 

@@ -90,7 +90,7 @@ def intent(one: Wanted, live: Mapping[str, Any] | None) -> Intent:
         }
     yielded = tuple(path for path in one.object.yield_fields if live and _is_others(live, path))
     for path in yielded:
-        _leave(manifest, live or {}, _parts(path))
+        _leave(manifest, live or {}, parts_of_path(path))
     return Intent(manifest=manifest, yielded=yielded)
 
 
@@ -116,7 +116,7 @@ _Part = str | dict[str, str]
 _PART = re.compile(r"([^.\[\]]+)|\[([^=\]]+)=([^\]]*)\]")
 
 
-def _parts(path: str) -> tuple[_Part, ...]:
+def parts_of_path(path: str) -> tuple[_Part, ...]:
     """Read a path such as `spec.template.spec.containers[name=web].resources`."""
     return tuple(name or {key: value} for name, key, value in _PART.findall(path))
 
@@ -127,7 +127,7 @@ def _is_others(live: Mapping[str, Any], path: str) -> bool:
         if entry.get("manager") == wire.FIELD_OWNER or entry.get("subresource") == "status":
             continue
         owned: Any = entry.get("fieldsV1") or {}
-        for part in _parts(path):
+        for part in parts_of_path(path):
             owned = _owned(owned, part)
             if owned is None:
                 break

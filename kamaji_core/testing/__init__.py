@@ -38,9 +38,12 @@ from kamaji_core.testing.server import HttpReadiness, Readiness, Server, SocketR
 from kamaji_core.testing.waiting import connections_gone, until
 
 if TYPE_CHECKING:
+    from kamaji_core.testing.addon import AddonContract, AddonUnderTest
     from kamaji_core.testing.datastore import DatastoreContract
 
 __all__ = [
+    "AddonContract",
+    "AddonUnderTest",
     "ApiServer",
     "ApiServerSettings",
     "CloseAtOnce",
@@ -85,9 +88,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the conformance kit when it is asked for: it needs pytest, which the sandbox runs without."""
+    """Import the conformance kits when they are asked for: they need pytest, which the sandbox runs without."""
     if name == "DatastoreContract":
         from kamaji_core.testing.datastore import DatastoreContract  # noqa: PLC0415 - as said above
 
         return DatastoreContract
+    if name in {"AddonContract", "AddonUnderTest"}:
+        from kamaji_core.testing import addon  # noqa: PLC0415 - as said above
+
+        return getattr(addon, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,11 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
-import subprocess
-import sys
-import xml.etree.ElementTree as ET
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +17,14 @@ import pytest
 
 from kamaji_core.testing.datastore.access import Access
 
+from .outcomes import Result, run
+
 pytestmark = pytest.mark.real
 
 HERE = Path(__file__).parent
 SUITE = HERE / "broken_suite.py"
 LIMIT_SECONDS = 400
+PROCESSES = 3
 EXPLORED_LIMIT_SECONDS = 4 * 3600
 
 
@@ -57,45 +56,13 @@ def chosen() -> list[str]:
 CHOSEN = chosen()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What one test of one broken driver came to: `passed`, `failure`, `error` or `skipped`, and the report."""
-
-    outcome: str
-    report: str
-
-
-def run(tests: list[str], folder: Path, *, seconds: float, **environment: str) -> dict[tuple[str, str], Result]:
-    """Run tests of the suite and read pytest's report, by driver and test."""
-    report = folder / "report.xml"
-    # Most of the time is spent on waiting, so several wait at once, each with a server of its own.
-    workers = ("--numprocesses", "3", "--dist", "load")
-    options = ("-q", *workers, "-p", "no:cacheprovider", "-W", "default", "-o", "filterwarnings=default", "--tb=short")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, f"--junitxml={report}", *tests],
-        cwd=HERE.parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=seconds,
-        env={**os.environ, **environment},
-    )
-    assert report.exists(), done.stdout + done.stderr
-    results: dict[tuple[str, str], Result] = {}
-    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - written by pytest just now
-        driver = case.attrib["classname"].rpartition(".Test")[2]
-        (result,) = list(case)[:1] or [None]
-        outcome = "passed" if result is None else result.tag
-        words = "" if result is None else f"{result.attrib.get('message', '')}\n{result.text}"
-        results[driver, case.attrib["name"]] = Result(outcome=outcome, report=words)
-    return results
-
-
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Result]:
     """Each broken driver in the test meant for it, and the one that is right in its own."""
     meant = [f"{SUITE}::Test{name}::{BROKEN[name][2]}" for name in CHOSEN]
-    return run([*meant, f"{SUITE}::TestLogins"], tmp_path_factory.mktemp("broken"), seconds=LIMIT_SECONDS)
+    return run(
+        [*meant, f"{SUITE}::TestLogins"], tmp_path_factory.mktemp("broken"), seconds=LIMIT_SECONDS, processes=PROCESSES
+    )
 
 
 @pytest.mark.parametrize("name", CHOSEN)
@@ -124,7 +91,7 @@ def test_every_test_against_every_broken_driver(tmp_path: Path) -> None:
     """None passes the whole kit, and the test meant for it is among those that fail."""
     caught: dict[str, list[str]] = defaultdict(list)
     for (driver, test), result in run(
-        [str(SUITE)], tmp_path, seconds=EXPLORED_LIMIT_SECONDS, KAMAJI_KIT_WHOLE="1"
+        [str(SUITE)], tmp_path, seconds=EXPLORED_LIMIT_SECONDS, processes=PROCESSES, KAMAJI_KIT_WHOLE="1"
     ).items():
         if result.outcome in {"failure", "error"}:
             caught[driver].append(test)

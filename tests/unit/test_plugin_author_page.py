@@ -133,7 +133,7 @@ def test_the_plugin_is_ok(entry_point: importlib.metadata.EntryPoint) -> None:
     plugins = load_plugins([entry_point], disabled=())
     (found,) = plugins.listed
     assert (found.state, found.sentence) == (PluginState.OK, "")
-    assert (found.name, found.drivers, found.contract) == ("datastore-cellar", ("cellar",), "0.2")
+    assert (found.name, found.drivers, found.contract) == ("datastore-cellar", ("cellar",), "1.0")
 
 
 def test_the_list_is_shown_as_it_is_printed(entry_point: importlib.metadata.EntryPoint) -> None:

@@ -141,7 +141,7 @@ def test_a_good_driver_is_ok(install_plugin: InstallPlugin) -> None:
         distribution="kamaji-oracle",
         version="1.2",
         drivers=("oracle",),
-        contract="0.2",
+        contract="1.0",
     )
     assert plugins.origins["oracle"] == "kamaji-oracle 1.2"
     assert plugins.failures == ()
@@ -152,7 +152,7 @@ def test_a_good_addon_is_ok(install_plugin: InstallPlugin) -> None:
     install_plugin("extra", ADDON.format(more=""))
     plugins = load_plugins()
     found = listed(plugins, "extra")
-    assert (found.state, found.addons, found.contract, found.sentence) == ("ok", ("extra",), "0.2", "")
+    assert (found.state, found.addons, found.contract, found.sentence) == ("ok", ("extra",), "1.0", "")
     assert type(plugins.addons["extra"]).__name__ == "Extra"
 
 
@@ -199,7 +199,14 @@ def test_a_broken_addon_is_named(install_plugin: InstallPlugin, more: str, sente
 
 @pytest.mark.parametrize(
     ("version", "text"),
-    [("(0, 1)", "0.1"), ("(1, 0)", "1.0"), ("(0, 2, 1)", "0.2.1"), ("'0.2'", "'0.2'"), ("None", "None")],
+    [
+        ("(0, 2)", "0.2"),
+        ("(1, 1)", "1.1"),
+        ("(2, 0)", "2.0"),
+        ("(1, 0, 1)", "1.0.1"),
+        ("'1.0'", "'1.0'"),
+        ("None", "None"),
+    ],
 )
 def test_another_contract_is_incompatible(install_plugin: InstallPlugin, version: str, text: str) -> None:
     """The sentence names both versions, so that the reader knows which side to upgrade."""
@@ -207,7 +214,7 @@ def test_another_contract_is_incompatible(install_plugin: InstallPlugin, version
     plugins = load_plugins()
     found = listed(plugins, "other")
     assert (found.state, found.contract) == (PluginState.INCOMPATIBLE, text)
-    assert found.sentence == f"it was written for plugin contract {text}, this operator speaks 0.2."
+    assert found.sentence == f"it was written for plugin contract {text}, this operator speaks 1.0."
     assert "oracle" not in plugins.datastores
 
 
@@ -260,7 +267,7 @@ def test_of_two_classes_of_one_plugin_the_good_one_is_used(install_plugin: Insta
     install_plugin("mixed", DRIVER.format(more="") + more)
     plugins = load_plugins()
     found = listed(plugins, "mixed")
-    assert (found.state, found.contract) == (PluginState.BROKEN, "0.2, 9.0")
+    assert (found.state, found.contract) == (PluginState.BROKEN, "1.0, 9.0")
     assert found.drivers == ("newer", "oracle", "Nameless")
     assert "plugin contract 9.0" in found.sentence
     assert "has no NAME" in found.sentence
@@ -350,7 +357,7 @@ def test_a_missing_driver_names_what_is_wrong_with_its_plugin(install_plugin: In
     install_plugin("other", DRIVER.format(more="API_VERSION = (7, 7)"))
     assert load_plugins().missing_driver("oracle") == (
         "The driver 'oracle' of kamaji-other 1.2 cannot be used: it was written for plugin contract 7.7, this operator "
-        "speaks 0.2."
+        "speaks 1.0."
     )
 
 

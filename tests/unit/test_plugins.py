@@ -83,7 +83,7 @@ def test_the_first_party_driver_comes_through_the_same_door() -> None:
 @pytest.mark.parametrize(
     ("driver", "sentence"),
     [
-        (_NewerDriver, "written for plugin contract 9.0, this operator speaks 0.2"),
+        (_NewerDriver, "written for plugin contract 9.0, this operator speaks 1.0"),
         (_NamelessDriver, "has no NAME"),
         (_FailingDriver, "RuntimeError: no licence"),
         (_AbstractDriver, "abstract"),

@@ -21,12 +21,14 @@ import msgspec
 import pytest
 
 from kamaji_core.contracts import API_VERSION, Capability, ConfigurationError, DatastoreDriver, Session, read_config
+from kamaji_core.plugins import is_spoken
 from kamaji_core.testing.datastore.desk import a_sentence
 from kamaji_core.testing.datastore.pure import nothing_outside
 from kamaji_core.testing.datastore.under_test import Feature
 
 if TYPE_CHECKING:
     from kamaji_core.testing.datastore.desk import Desk
+from kamaji_core.testing.datastore.desk import Desk
 
 KNOWN_LIBRARIES = ("aiomysql", "asyncmy", "asyncpg", "grpc", "grpclib", "nats", "psycopg", "pymysql", "sqlalchemy")
 """Network libraries of stores' drivers, whichever the author names."""
@@ -44,7 +46,7 @@ class Settings:
         assert isinstance(driver, DatastoreDriver)
         assert driver.NAME
         assert driver.NAME.strip() == driver.NAME
-        assert driver.API_VERSION == API_VERSION
+        assert is_spoken(driver.API_VERSION), f"contract {driver.API_VERSION}, not {API_VERSION}"
         assert isinstance(driver.CAPABILITIES, frozenset)
         assert all(isinstance(capability, Capability) for capability in driver.CAPABILITIES)
         assert (Capability.MANY_TENANTS in driver.CAPABILITIES) == desk.can(Feature.MANY_TENANTS)

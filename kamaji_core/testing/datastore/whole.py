@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +22,7 @@ from kamaji_core.testing.datastore.parts import Parts
 from kamaji_core.testing.datastore.probing import Probing
 from kamaji_core.testing.datastore.secrecy import Secrecy
 from kamaji_core.testing.datastore.settings import Settings
+from kamaji_core.testing.inheriting import mark_coroutines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,10 +72,7 @@ class DatastoreContract(
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for part in PARTS:
-            for name in vars(part):
-                if name.startswith("test_") and inspect.iscoroutinefunction(getattr(cls, name)):
-                    setattr(cls, name, pytest.mark.asyncio(getattr(cls, name)))
+        mark_coroutines(cls, PARTS)
 
     @pytest.fixture
     def server(self) -> StoreUnderTest:

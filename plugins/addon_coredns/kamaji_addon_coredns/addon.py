@@ -55,7 +55,7 @@ class CoreDNS(Addon):
 
     NAME: ClassVar[str] = "coredns"
     SPEC_KEY: ClassVar[str] = "coreDNS"
-    API_VERSION: ClassVar[tuple[int, int]] = (0, 2)
+    API_VERSION: ClassVar[tuple[int, int]] = (1, 0)
     CONFIG: ClassVar[type[msgspec.Struct]] = CoreDNSConfig
     STATUS: ClassVar[type[msgspec.Struct]] = CoreDNSStatus
 

@@ -78,7 +78,7 @@ class Konnectivity(Addon):
 
     NAME: ClassVar[str] = "konnectivity"
     SPEC_KEY: ClassVar[str] = "konnectivity"
-    API_VERSION: ClassVar[tuple[int, int]] = (0, 2)
+    API_VERSION: ClassVar[tuple[int, int]] = (1, 0)
     CONFIG: ClassVar[type[msgspec.Struct]] = KonnectivityConfig
     STATUS: ClassVar[type[msgspec.Struct]] = KonnectivityStatus
 

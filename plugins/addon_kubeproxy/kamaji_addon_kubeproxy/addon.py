@@ -55,7 +55,7 @@ class KubeProxy(Addon):
 
     NAME: ClassVar[str] = "kube-proxy"
     SPEC_KEY: ClassVar[str] = "kubeProxy"
-    API_VERSION: ClassVar[tuple[int, int]] = (0, 2)
+    API_VERSION: ClassVar[tuple[int, int]] = (1, 0)
     CONFIG: ClassVar[type[msgspec.Struct]] = KubeProxyConfig
     STATUS: ClassVar[type[msgspec.Struct]] = KubeProxyStatus
 

@@ -54,7 +54,7 @@ class EtcdDriver(DatastoreDriver):
     """A key prefix of a shared etcd per tenant, guarded by a role and a user known by its certificate."""
 
     NAME: ClassVar[str] = "etcd"
-    API_VERSION: ClassVar[tuple[int, int]] = (0, 2)
+    API_VERSION: ClassVar[tuple[int, int]] = (1, 0)
     CONFIG: ClassVar[type[msgspec.Struct] | None] = EtcdConfig
     CAPABILITIES: ClassVar[frozenset[Capability]] = frozenset(
         {

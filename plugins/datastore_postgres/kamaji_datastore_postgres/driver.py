@@ -34,7 +34,7 @@ class PostgresDriver(DatastoreDriver):
     """A database of a shared PostgreSQL per tenant, reached through kine."""
 
     NAME: ClassVar[str] = "PostgreSQL"
-    API_VERSION: ClassVar[tuple[int, int]] = (0, 2)
+    API_VERSION: ClassVar[tuple[int, int]] = (1, 0)
     CONFIG: ClassVar[type[msgspec.Struct] | None] = PostgresConfig
     CAPABILITIES: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.MANY_TENANTS, Capability.MANY_REPLICAS, Capability.USAGE_BYTES}

@@ -53,7 +53,7 @@ class Stranger(Addon):
 
     NAME: ClassVar[str] = "stranger"
     SPEC_KEY: ClassVar[str] = "stranger"
-    API_VERSION: ClassVar[tuple[int, int]] = (0, 2)
+    API_VERSION: ClassVar[tuple[int, int]] = (1, 0)
     CONFIG: ClassVar[type[msgspec.Struct]] = NoSettings
     STATUS: ClassVar[type[msgspec.Struct]] = NoSettings
 

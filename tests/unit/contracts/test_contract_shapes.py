@@ -76,6 +76,7 @@ NAMES = [
     "Usage",
     "Volume",
     "VolumeClaim",
+    "extra_settings",
     "hookimpl",
     "read_config",
 ]
@@ -140,7 +141,7 @@ def test_the_names_are_these() -> None:
 
 def test_the_version_is_a_major_and_a_minor() -> None:
     """Compared whole until 1.0."""
-    assert API_VERSION == (0, 2)
+    assert API_VERSION == (1, 0)
 
 
 @pytest.mark.parametrize("kind", ABSTRACT, ids=lambda kind: kind.__name__)

@@ -16,8 +16,7 @@ from kamaji_core.tenant.judge import assess
 from kamaji_core.tenant.material import Material
 from kamaji_core.tenant.parts import view_of
 from kamaji_core.tenant.plan import plan
-
-from .conftest import NOW
+from kamaji_core.testing.management_course import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -68,7 +68,7 @@ class SqliteDriver(DatastoreDriver):
     """
 
     NAME: ClassVar[str] = "SQLite"
-    API_VERSION: ClassVar[tuple[int, int]] = (0, 2)
+    API_VERSION: ClassVar[tuple[int, int]] = (1, 0)
     CONFIG: ClassVar[type[msgspec.Struct] | None] = SqliteConfig
     CAPABILITIES: ClassVar[frozenset[Capability]] = frozenset({Capability.MANY_TENANTS})
 
