@@ -30,7 +30,13 @@ CHECKSUM_ANNOTATION = "kamaji.clastix.io/checksum"
 """MD5 over an object's values in the order of their keys; written for readers, never judged by."""
 
 ROTATE_ANNOTATION = "certs.kamaji.clastix.io/rotate"
-"""On Secrets of certificates: empty asks for new content; a time tells when that was done."""
+"""On Secrets of certificates: empty asks for new content; a time tells when that was done.
+
+An authority keeps its key then, so that machines and clients that trust it go on; `NEW_KEY` asks for another.
+"""
+
+NEW_KEY = "new-key"
+"""Value of `ROTATE_ANNOTATION` on an authority's Secret: all that trusts the earlier key must be told of it."""
 
 PAUSED_ANNOTATION = "kamaji.clastix.io/paused"
 """Its presence alone stops all work on an object, but for its deletion."""

@@ -5,7 +5,7 @@ business of `kamaji_core.tenant`.
 """
 
 from kamaji_core.certificates.facts import KubeconfigFacts, SecretFacts, checksum, read_secret, secret_data
-from kamaji_core.certificates.judge import Action, Judgement, Verdict, judge, rotation_requested
+from kamaji_core.certificates.judge import Action, Judgement, Verdict, judge, keeps_its_key, rotation_requested
 from kamaji_core.certificates.material import (
     AUTHORITIES,
     AuthorityWanted,
@@ -18,6 +18,7 @@ from kamaji_core.certificates.material import (
     issue_kubeconfigs,
     issue_leaf,
     issue_service_account_key,
+    renew_authority,
     wanted_material,
 )
 from kamaji_core.certificates.plugins import LEAF_FILE, plugin_material
@@ -42,8 +43,10 @@ __all__ = [
     "issue_leaf",
     "issue_service_account_key",
     "judge",
+    "keeps_its_key",
     "plugin_material",
     "read_secret",
+    "renew_authority",
     "rotation_requested",
     "secret_data",
     "wanted_material",

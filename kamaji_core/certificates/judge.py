@@ -125,13 +125,21 @@ def _judge_authority(
         facts = read_certificate(secret.certificates.get(certificate, b""))
     except CertificateError as error:
         return _stop(wanted, "Unreadable", f"{certificate} of Secret {secret.name}: {error}; restore it.")
+    where = f"of Secret {secret.name}"
     if not facts.is_ca:
-        return _stop(wanted, "NotAnAuthority", f"{certificate} of Secret {secret.name} may not sign certificates.")
+        return _stop(wanted, "NotAnAuthority", f"{certificate} {where} may not sign certificates.")
     if facts.public_key != secret.keys.get(key):
-        return _stop(
-            wanted, "KeyMismatch", f"{key} of Secret {secret.name} does not belong to {certificate}; restore both."
-        )
+        return _stop(wanted, "KeyMismatch", f"{key} {where} does not belong to {certificate}; restore both.")
+    return _judge_time_of_authority(wanted, secret, facts, now)
+
+
+def _judge_time_of_authority(
+    wanted: AuthorityWanted, secret: SecretFacts, facts: CertificateFacts, now: datetime
+) -> Verdict:
+    if rotation_requested(secret):
+        return _issue(wanted, "RotationRequested", "Its rotation was asked for.")
     if facts.not_after <= now:
+        certificate = f"{wanted.file}.crt"
         return _stop(wanted, "Expired", f"{certificate} of Secret {secret.name} ended at {facts.not_after:%F %T}Z.")
     return Verdict(wanted=wanted, action=Action.KEEP)
 
@@ -179,8 +187,17 @@ def _judge_signed(
 
 
 def rotation_requested(secret: SecretFacts) -> bool:
-    """Whether somebody asked for new content: the annotation is there and empty."""
-    return secret.annotations.get(wire.ROTATE_ANNOTATION) == ""
+    """Whether somebody asked for new content."""
+    return secret.annotations.get(wire.ROTATE_ANNOTATION) in {"", wire.NEW_KEY}
+
+
+def keeps_its_key(wanted: AuthorityWanted, secret: SecretFacts | None) -> bool:
+    """Whether an authority that is due is made anew with the key that it has."""
+    return (
+        secret is not None
+        and bool(secret.keys.get(f"{wanted.file}.key"))
+        and (secret.annotations.get(wire.ROTATE_ANNOTATION) == "")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

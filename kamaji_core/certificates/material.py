@@ -23,6 +23,7 @@ from kamaji_core.pki import (
     issue_ca,
     issue_certificate,
     kubeconfig,
+    renew_ca,
 )
 
 if TYPE_CHECKING:
@@ -191,7 +192,19 @@ def wanted_material(names: ControlPlaneNames) -> tuple[MaterialSpec, ...]:
 
 def issue_authority(wanted: AuthorityWanted, *, now: datetime) -> dict[str, bytes]:
     """Make a new authority; the result is the Secret's data."""
-    pair = issue_ca(common_name=wanted.common_name, now=now, lifetime=AUTHORITY_LIFETIME)
+    return _authority_data(wanted, issue_ca(common_name=wanted.common_name, now=now, lifetime=AUTHORITY_LIFETIME))
+
+
+def renew_authority(wanted: AuthorityWanted, earlier: KeyPair, *, now: datetime) -> dict[str, bytes]:
+    """Make an authority's certificate anew, with its key; the result is the Secret's data.
+
+    Raises:
+        CertificateError: when another authority signed it.
+    """
+    return _authority_data(wanted, renew_ca(earlier, now=now, lifetime=AUTHORITY_LIFETIME))
+
+
+def _authority_data(wanted: AuthorityWanted, pair: KeyPair) -> dict[str, bytes]:
     data = {f"{wanted.file}.crt": pair.certificate, f"{wanted.file}.key": pair.key}
     if wanted.twin:
         data |= {f"{wanted.twin}.crt": pair.certificate, f"{wanted.twin}.key": pair.key}

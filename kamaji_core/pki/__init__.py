@@ -14,6 +14,7 @@ from kamaji_core.pki.certificates import (
     issue_ca,
     issue_certificate,
     read_certificate,
+    renew_ca,
 )
 from kamaji_core.pki.context import tls_context
 from kamaji_core.pki.keys import (
@@ -47,5 +48,6 @@ __all__ = [
     "public_key_digest",
     "read_certificate",
     "read_kubeconfig",
+    "renew_ca",
     "tls_context",
 ]

@@ -113,6 +113,34 @@ def issue_ca(*, common_name: str, now: datetime, lifetime: timedelta, key: Priva
     return KeyPair(certificate=_sign(builder, key), key=encode_key(key))
 
 
+def renew_ca(pair: KeyPair, *, now: datetime, lifetime: timedelta) -> KeyPair:
+    """Make the certificate of an authority anew, with its key: whoever trusts either trusts what both signed.
+
+    Args:
+        pair: of the authority, which signed itself.
+        now: present time, UTC.
+        lifetime: counted from `now`.
+
+    Raises:
+        CertificateError: when another authority signed it, so that only that one can renew it, or when its key cannot
+            be used.
+    """
+    earlier = _load(pair.certificate)
+    if earlier.issuer != earlier.subject:
+        raise CertificateError("the authority is another one's: have it renewed there and put it into the Secret")
+    key = _signing_key(pair, earlier)
+    builder = _builder(
+        subject=earlier.subject,
+        issuer=earlier.subject,
+        public_key=key.public_key(),
+        now=now,
+        not_after=now + lifetime,
+    )
+    for extension in earlier.extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    return KeyPair(certificate=_sign(builder, key), key=pair.key)
+
+
 def issue_certificate(
     request: CertificateRequest,
     *,
@@ -134,12 +162,7 @@ def issue_certificate(
         CertificateError: when the authority cannot be read or its key does not belong to its certificate.
     """
     authority = _load(ca.certificate)
-    try:
-        signing_key = decode_key(ca.key)
-    except ValueError as error:
-        raise CertificateError(f"the key of the certificate authority: {error}") from error
-    if public_key_digest(signing_key) != _public_key_digest(authority):
-        raise CertificateError("the key of the certificate authority does not belong to its certificate")
+    signing_key = _signing_key(ca, authority)
     key = key or generate_key(KeyAlgorithm.ECDSA_P256)
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name) for name in request.organizations]
     attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, request.common_name))
@@ -198,6 +221,16 @@ def _load(pem: bytes) -> x509.Certificate:
         return x509.load_pem_x509_certificate(pem)
     except ValueError as error:
         raise CertificateError("this is not a certificate in PEM") from error
+
+
+def _signing_key(ca: KeyPair, authority: x509.Certificate) -> PrivateKey:
+    try:
+        key = decode_key(ca.key)
+    except ValueError as error:
+        raise CertificateError(f"the key of the certificate authority: {error}") from error
+    if public_key_digest(key) != _public_key_digest(authority):
+        raise CertificateError("the key of the certificate authority does not belong to its certificate")
+    return key
 
 
 def _builder(

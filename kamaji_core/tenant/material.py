@@ -17,6 +17,8 @@ from kamaji_core.certificates import (
     issue_kubeconfigs,
     issue_leaf,
     issue_service_account_key,
+    keeps_its_key,
+    renew_authority,
     rotation_requested,
 )
 from kamaji_core.contracts import ProbeKind, StoreError
@@ -76,6 +78,8 @@ async def make_material(facts: Facts, assessment: Assessment, *, now: datetime) 
 async def _make(verdict: Verdict, facts: Facts, now: datetime) -> dict[str, bytes]:
     wanted = verdict.wanted
     if isinstance(wanted, AuthorityWanted):
+        if keeps_its_key(wanted, facts.secrets.get(wanted.suffix)):
+            return renew_authority(wanted, facts.authority(wanted.suffix), now=now)
         return issue_authority(wanted, now=now)
     if isinstance(wanted, ServiceAccountKeyWanted):
         return await asyncio.to_thread(issue_service_account_key, wanted.algorithm)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kamaji_core.certificates import KubeconfigWanted, LeafWanted
+from kamaji_core.certificates import AuthorityWanted, KubeconfigWanted, LeafWanted, keeps_its_key
 from kamaji_core.kube import SECRETS
 from kamaji_core.render import object_name
 from kamaji_core.tenant.facts import STORE_CERTIFICATE, STORE_CONFIG
@@ -28,6 +28,12 @@ async def with_private_material(client: KubeClient, facts: Facts, assessment: As
         verdict.wanted.authority
         for verdict in assessment.material.to_issue()
         if isinstance(verdict.wanted, LeafWanted | KubeconfigWanted)
+    }
+    needed |= {
+        verdict.wanted.suffix
+        for verdict in assessment.material.to_issue()
+        if isinstance(verdict.wanted, AuthorityWanted)
+        and keeps_its_key(verdict.wanted, facts.secrets.get(verdict.wanted.suffix))
     }
     stored = {STORE_CONFIG, STORE_CERTIFICATE}
     if (
