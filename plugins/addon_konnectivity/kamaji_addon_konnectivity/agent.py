@@ -28,6 +28,8 @@ AUTHORITY_DIRECTORY = "/etc/konnectivity"
 TOKEN_DIRECTORY = "/var/run/secrets/tokens"  # noqa: S105 - where it lies
 TOKEN = "konnectivity-agent-token"  # noqa: S105 - its file's name
 TOKEN_SECONDS = 3600
+SETTLED_SECONDS = 10
+"""Ready means one server found; this is for the others, of which an agent tries one a second."""
 
 YIELDED = (f"spec.template.spec.containers[name={AGENT}].resources", "spec.template.spec.nodeSelector")
 """Fields of the agents that a tenant's administrator may take over."""
@@ -86,6 +88,7 @@ def _authority(tenant: TenantView) -> dict[str, Any]:
 def _workload(tenant: TenantView, config: KonnectivityConfig) -> dict[str, Any]:
     agent = config.agent
     spec: dict[str, Any] = {
+        "minReadySeconds": SETTLED_SECONDS,
         "selector": {"matchLabels": POD_LABELS},
         "template": {
             "metadata": {"labels": POD_LABELS},
@@ -104,6 +107,10 @@ def _workload(tenant: TenantView, config: KonnectivityConfig) -> dict[str, Any]:
     }
     if agent.host_network:
         spec["template"]["spec"]["hostNetwork"] = True
+    elif agent.mode == "DaemonSet":
+        # An agent that is told to end takes nothing new and stays for its sessions until it is killed: the next one
+        # comes first. On the host's network it would find its ports taken.
+        spec["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     if agent.replicas:
         spec["replicas"] = agent.replicas
     return {

@@ -151,6 +151,13 @@ def test_agents_run_as_they_are_asked_to() -> None:
     assert agents({"agent": {"tolerations": tolerations}})["tolerations"] == tolerations
 
 
+def test_the_next_agent_comes_before_the_last_one_goes() -> None:
+    """But on the host's network, where its ports are taken."""
+    for settings, surge in (({}, 1), ({"agent": {"hostNetwork": True}}, None)):
+        spec = objects(settings)["DaemonSet", "konnectivity-agent"].manifest["spec"]
+        assert spec.get("updateStrategy", {}).get("rollingUpdate", {}).get("maxSurge") == surge
+
+
 def test_another_authority_restarts_the_agents() -> None:
     """They read its certificate once."""
     before = objects()["DaemonSet", "konnectivity-agent"].restart_on_digest
