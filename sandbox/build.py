@@ -169,7 +169,7 @@ def build_programs(say: Say) -> Path:
         if missing:
             go = toolchain(needed_version(*(family.source / "go.mod" for family in FAMILIES)))
             if len(missing) > 1 and not _is_warm():
-                say("The first build downloads and compiles for about 16 minutes on two cores; later runs reuse it.")
+                say("The first build downloads and compiles for about 18 minutes on two cores; later runs reuse it.")
             for family, name in missing:
                 _build(family, name, go, say)
         return link_programs()

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from kamaji_core.testing.server import log_tail
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from kamaji_core.testing.server import Server
 
 _POLL = 0.02
+_STOP_POLL = 0.001
 _KILL_LIMIT = 10.0
 
 
@@ -117,6 +119,9 @@ class ServerProcess:
     def pause(self) -> None:
         """Make the server hang: it keeps its connections and answers nothing, until `resume`."""
         self._signal(signal.SIGSTOP)
+        # The signal is sent, not yet taken: a thread on another processor may still answer.
+        while self.pid is not None and not _is_stopped(self.pid):
+            time.sleep(_STOP_POLL)
 
     def resume(self) -> None:
         """Let a paused server go on."""
@@ -164,3 +169,12 @@ class ServerProcess:
     ) -> None:
         # Held to its end even when the test is cancelled: at most the grace and the limit after KILL.
         self.stop()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether all threads of a process that was sent SIGSTOP have taken it, or there is none any more."""
+    try:
+        told = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return True
+    return all(one.rpartition(")")[2].split()[0] in "TtZX" for one in told)

@@ -216,9 +216,9 @@ class AsPods:
 WAYS: dict[str, Callable[[SandboxCommand], Operator]] = {"process": AsProcess, "pods": AsPods}
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=["pods"])
 def operator(request: pytest.FixtureRequest, sandbox: SandboxCommand) -> Iterator[Operator]:
-    """A running operator: every module runs once with a process and once with pods."""
+    """A running operator, as its users have it unless a module asks for a process."""
     one = WAYS[request.param](sandbox)
     one.start()
     yield one

@@ -7,12 +7,16 @@ that pip is set up for, in the versions that all tests run with.
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import venv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +85,27 @@ class Clean:
     def install(self, *what: object) -> None:
         """Install wheels into it."""
         pip("--python", self.python, "install", *what, folder=self.folder)
+
+
+def listed(clean: Clean, name: str) -> dict[str, Any]:
+    """What `kamaji plugins` tells of one plugin."""
+    plugins = json.loads(run(clean.kamaji, "plugins", "--output", "json", folder=clean.folder))
+    (found,) = [plugin for plugin in plugins if plugin["name"] == name]
+    assert isinstance(found, dict)
+    return found
+
+
+def outcome_of_tests(clean: Clean, source: Path, *words: str) -> dict[str, int]:
+    """Run a distribution's tests, beside which its package does not lie, so that the installed one is tested.
+
+    Returns:
+        How many tests came to what.
+    """
+    folder = clean.folder / f"tests-of-{source.name}"
+    shutil.copytree(source / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(source / "pyproject.toml", folder)
+    said = run(clean.python, "-m", "pytest", "-q", *words, folder=folder)
+    return {what: int(number) for number, what in re.findall(r"(\d+) (passed|skipped|xfailed|failed)", said)}
 
 
 @pytest.fixture(scope="session")

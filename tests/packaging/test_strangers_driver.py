@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import TREE, run
+from .conftest import TREE, listed, outcome_of_tests, run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .conftest import Clean
 
 EXAMPLE = TREE / "examples" / "plugins" / "kamaji-datastore-sqlite"
 TEMPLATE = TREE / "templates" / "plugin"
-
-
-def listed(clean: Clean, name: str) -> dict[str, Any]:
-    """What `kamaji plugins` tells of one plugin."""
-    plugins = json.loads(run(clean.kamaji, "plugins", "--output", "json", folder=clean.folder))
-    (found,) = [plugin for plugin in plugins if plugin["name"] == name]
-    assert isinstance(found, dict)
-    return found
-
-
-def outcome_of_tests(clean: Clean, source: Path, *words: str) -> dict[str, int]:
-    """Run a distribution's tests, beside which its package does not lie, so that the installed one is tested.
-
-    Returns:
-        How many tests came to what.
-    """
-    folder = clean.folder / f"tests-of-{source.name}"
-    shutil.copytree(source / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(source / "pyproject.toml", folder)
-    said = run(clean.python, "-m", "pytest", "-q", *words, folder=folder)
-    return {what: int(number) for number, what in re.findall(r"(\d+) (passed|skipped|xfailed|failed)", said)}
 
 
 @pytest.fixture(scope="module")

@@ -227,7 +227,9 @@ def inventory(server: PostgresServer) -> tuple[set[str], set[str]]:
     roles = server.sql(
         "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname NOT IN ('postgres', 'operator')"
     )
-    databases = server.sql("SELECT datname FROM pg_database WHERE datname !~ '^template' AND datname <> 'postgres'")
+    databases = server.sql(
+        "SELECT datname FROM pg_database WHERE datname NOT IN ('template0', 'template1', 'postgres')"
+    )
     return {row[0] for row in roles}, {row[0] for row in databases}
 
 

@@ -140,7 +140,7 @@ def test_an_archive_is_made_once(image: Image, tmp_path: Path, monkeypatch: pyte
 
 def test_the_components_carry_their_upstream_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenant's pods find the images under the names that kubeadm gives them."""
-    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kine"):
+    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kine", "proxy-server"):
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setenv("KAMAJI_PROGRAMS", str(tmp_path))
     references = {image.reference.rpartition(":")[0] for image in sandbox_images()}
