@@ -216,6 +216,10 @@ class AsPods:
 WAYS: dict[str, Callable[[SandboxCommand], Operator]] = {"process": AsProcess, "pods": AsPods}
 
 
+AS_PROCESS = pytest.mark.parametrize("operator", ["process"], indirect=True, scope="module")
+"""For modules in which it does not count what rights the operator's pods have."""
+
+
 @pytest.fixture(scope="module", params=["pods"])
 def operator(request: pytest.FixtureRequest, sandbox: SandboxCommand) -> Iterator[Operator]:
     """A running operator, as its users have it unless a module asks for a process."""

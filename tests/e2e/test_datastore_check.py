@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import NAMESPACE
+from .conftest import AS_PROCESS, NAMESPACE
 
 if TYPE_CHECKING:
     from .conftest import SandboxCommand
 
 # What the command does is the same whoever runs the operator.
-pytestmark = [pytest.mark.root, pytest.mark.parametrize("operator", ["process"], indirect=True, scope="module")]
+pytestmark = [pytest.mark.root, AS_PROCESS]
 COMMAND = ("kamaji", "datastore", "check", f"--namespace={NAMESPACE}")
 SMALL = ("--seconds=2", "--concurrency=4", "--objects=500")
 

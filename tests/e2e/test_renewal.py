@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import NAMESPACE, until
+from .conftest import AS_PROCESS, NAMESPACE, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .conftest import SandboxCommand, Tenant
 
-pytestmark = [pytest.mark.root, pytest.mark.parametrize("operator", ["process"], indirect=True, scope="module")]
+pytestmark = [pytest.mark.root, AS_PROCESS]
 
 LEAVES = (
     "admin-kubeconfig",

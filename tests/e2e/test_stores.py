@@ -12,15 +12,15 @@ import yaml
 
 from sandbox import places, postgres
 
-from .conftest import LIMIT, NAMESPACE, ROOT, AsProcess, until
+from .conftest import AS_PROCESS, LIMIT, NAMESPACE, ROOT, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from .conftest import Operator, SandboxCommand, Tenant
+    from .conftest import SandboxCommand, Tenant
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, AS_PROCESS]
 
 LEFTOVERS = "pods,deployments,services,secrets,persistentvolumeclaims"
 
@@ -113,15 +113,6 @@ class OnSqlite:
         """See `Store`."""
         sandbox.kubectl("delete", "persistentvolume", self.volume, f"--timeout={LIMIT}s")
         shutil.rmtree(self.directory)
-
-
-@pytest.fixture(scope="module")
-def operator(sandbox: SandboxCommand) -> Iterator[Operator]:
-    """As a process: what rights its pods need is seen elsewhere."""
-    one = AsProcess(sandbox)
-    one.start()
-    yield one
-    one.stop()
 
 
 @pytest.fixture(scope="module", params=[OnPostgres, OnSqlite], ids=["postgres", "sqlite"])

@@ -7,25 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import LIMIT, NAMESPACE, AsProcess, until
+from .conftest import AS_PROCESS, LIMIT, NAMESPACE, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from .conftest import Operator, SandboxCommand, Tenant
+    from .conftest import SandboxCommand, Tenant
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, AS_PROCESS]
 NAME = "greeted"
 SYSTEM = "--namespace=kube-system"
-
-
-@pytest.fixture(scope="module")
-def operator(sandbox: SandboxCommand) -> Iterator[Operator]:
-    """As a process: the image has the first-party plugins alone."""
-    one = AsProcess(sandbox)
-    one.start()
-    yield one
-    one.stop()
 
 
 @pytest.fixture(scope="module")

@@ -23,14 +23,14 @@ from sandbox.images import BUSYBOX
 from sandbox.node.machine import find
 
 from . import tenant_server
-from .conftest import LIMIT, NAMESPACE, SESSION, AsProcess, condition, until
+from .conftest import AS_PROCESS, LIMIT, NAMESPACE, SESSION, condition, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .conftest import Operator, SandboxCommand, Tenant
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, AS_PROCESS]
 NAME = "hidden"
 NODE = f"{NAME}-1"
 SYSTEM = "--namespace=kube-system"
@@ -59,15 +59,6 @@ POD: dict[str, Any] = {
         ],
     },
 }
-
-
-@pytest.fixture(scope="module")
-def operator(sandbox: SandboxCommand) -> Iterator[Operator]:
-    """As a process: what rights its pods need is seen elsewhere."""
-    one = AsProcess(sandbox)
-    one.start()
-    yield one
-    one.stop()
 
 
 @pytest.fixture(scope="module")
