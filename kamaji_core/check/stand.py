@@ -23,6 +23,7 @@ from kamaji_core.kube import (
     ForbiddenError,
     KubeClient,
     NotFoundError,
+    UnreachableError,
     config_from_kubeconfig,
 )
 from kamaji_core.tenancy import DATA_STORES, TENANT_CONTROL_PLANES
@@ -53,6 +54,7 @@ class StandSettings:
         spec: a TenantControlPlane's specification to follow, where the smallest one does not fit the cluster.
         kubeconfig: which of its administrator kubeconfigs is used: `super-admin.conf` or `super-admin.svc`.
         ready_seconds: how long it is waited for.
+        reached_seconds: how long it may take until it can be reached when it is ready.
         gone_seconds: how long its end is waited for.
     """
 
@@ -61,6 +63,7 @@ class StandSettings:
     spec: Mapping[str, Any] = field(default_factory=dict)
     kubeconfig: str = "super-admin.conf"
     ready_seconds: float = 300.0
+    reached_seconds: float = 30.0
     gone_seconds: float = 180.0
 
 
@@ -107,6 +110,7 @@ async def stand(
             took = time.monotonic() - began
             progress(f"{store}: ready after {took:.1f} s.")
             config = await _way_in(client, name, settings)
+        await _until_reached(config, settings.reached_seconds)
         yield Made(config=config, driver=driver, seconds_to_ready=took)
     finally:
         await _remove(client, name, settings, store=store, progress=progress)
@@ -183,6 +187,25 @@ async def _way_in(client: KubeClient, name: str, settings: StandSettings) -> Clu
     secret = await client.get(SECRETS, f"{name}-admin-kubeconfig", settings.namespace)
     # Whoever may write the tenant's Secrets must not have this machine run their programs.
     return config_from_kubeconfig(secret_data(secret)[settings.kubeconfig], embedded=True)
+
+
+async def _until_reached(config: ClusterConfig, seconds: float) -> None:
+    """Wait until the way to the tenant is open: rules for a new Service reach a node a moment after its pod is ready.
+
+    Raises:
+        ApiError: what the last attempt came to, when none succeeds in time.
+    """
+    deadline = time.monotonic() + seconds
+    async with KubeClient(config, timeout=seconds) as tenant:
+        while True:
+            try:
+                await tenant.raw("/readyz")
+            except UnreachableError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                return
 
 
 async def _remove(
