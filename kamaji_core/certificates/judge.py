@@ -130,17 +130,21 @@ def _judge_authority(
         return _stop(wanted, "NotAnAuthority", f"{certificate} {where} may not sign certificates.")
     if facts.public_key != secret.keys.get(key):
         return _stop(wanted, "KeyMismatch", f"{key} {where} does not belong to {certificate}; restore both.")
-    return _judge_time_of_authority(wanted, secret, facts, now)
+    return _judge_usable_authority(wanted, secret, facts, now)
 
 
-def _judge_time_of_authority(
+def _judge_usable_authority(
     wanted: AuthorityWanted, secret: SecretFacts, facts: CertificateFacts, now: datetime
 ) -> Verdict:
+    certificate = secret.certificates[f"{wanted.file}.crt"]
+    what = f"{wanted.file}.crt of Secret {secret.name}"
+    if keeps_its_key(secret) and not is_signed_by(certificate, certificate):
+        remedy = f"have it renewed there, or remove the annotation {wire.ROTATE_ANNOTATION}"
+        return _stop(wanted, "SignedElsewhere", f"{what} was signed by another authority: {remedy}.")
     if rotation_requested(secret):
         return _issue(wanted, "RotationRequested", "Its rotation was asked for.")
     if facts.not_after <= now:
-        certificate = f"{wanted.file}.crt"
-        return _stop(wanted, "Expired", f"{certificate} of Secret {secret.name} ended at {facts.not_after:%F %T}Z.")
+        return _stop(wanted, "Expired", f"{what} ended at {facts.not_after:%F %T}Z.")
     return Verdict(wanted=wanted, action=Action.KEEP)
 
 
@@ -191,13 +195,9 @@ def rotation_requested(secret: SecretFacts) -> bool:
     return secret.annotations.get(wire.ROTATE_ANNOTATION) in {"", wire.NEW_KEY}
 
 
-def keeps_its_key(wanted: AuthorityWanted, secret: SecretFacts | None) -> bool:
-    """Whether an authority that is due is made anew with the key that it has."""
-    return (
-        secret is not None
-        and bool(secret.keys.get(f"{wanted.file}.key"))
-        and (secret.annotations.get(wire.ROTATE_ANNOTATION) == "")
-    )
+def keeps_its_key(secret: SecretFacts | None) -> bool:
+    """Whether an authority is asked to be made anew with the key that it has."""
+    return secret is not None and secret.annotations.get(wire.ROTATE_ANNOTATION) == ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,7 +127,7 @@ def renew_ca(pair: KeyPair, *, now: datetime, lifetime: timedelta) -> KeyPair:
     """
     earlier = _load(pair.certificate)
     if earlier.issuer != earlier.subject:
-        raise CertificateError("the authority is another one's: have it renewed there and put it into the Secret")
+        raise CertificateError("the authority was signed by another one, which alone can renew it")
     key = _signing_key(pair, earlier)
     builder = _builder(
         subject=earlier.subject,

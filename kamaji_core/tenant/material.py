@@ -78,7 +78,7 @@ async def make_material(facts: Facts, assessment: Assessment, *, now: datetime) 
 async def _make(verdict: Verdict, facts: Facts, now: datetime) -> dict[str, bytes]:
     wanted = verdict.wanted
     if isinstance(wanted, AuthorityWanted):
-        if keeps_its_key(wanted, facts.secrets.get(wanted.suffix)):
+        if keeps_its_key(facts.secrets.get(wanted.suffix)):
             return renew_authority(wanted, facts.authority(wanted.suffix), now=now)
         return issue_authority(wanted, now=now)
     if isinstance(wanted, ServiceAccountKeyWanted):

@@ -24,17 +24,13 @@ async def with_private_material(client: KubeClient, facts: Facts, assessment: As
     Raises:
         ApiError: when the API server cannot be asked.
     """
-    needed = {
-        verdict.wanted.authority
-        for verdict in assessment.material.to_issue()
-        if isinstance(verdict.wanted, LeafWanted | KubeconfigWanted)
-    }
-    needed |= {
-        verdict.wanted.suffix
-        for verdict in assessment.material.to_issue()
-        if isinstance(verdict.wanted, AuthorityWanted)
-        and keeps_its_key(verdict.wanted, facts.secrets.get(verdict.wanted.suffix))
-    }
+    needed = set()
+    for verdict in assessment.material.to_issue():
+        wanted = verdict.wanted
+        if isinstance(wanted, LeafWanted | KubeconfigWanted):
+            needed.add(wanted.authority)
+        elif isinstance(wanted, AuthorityWanted) and keeps_its_key(facts.secrets.get(wanted.suffix)):
+            needed.add(wanted.suffix)
     stored = {STORE_CONFIG, STORE_CERTIFICATE}
     if (
         assessment.credentials_due or assessment.ensure_due or assessment.settle_due

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from datetime import timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from kamaji_core.api import labels as wire
-from kamaji_core.pki import CertificateError, KeyPair, is_signed_by, read_certificate
-from kamaji_core.pki.certificates import renew_ca
+from kamaji_core.pki import (
+    CertificateError,
+    KeyPair,
+    decode_key,
+    is_signed_by,
+    issue_ca,
+    read_certificate,
+    renew_ca,
+)
 from kamaji_core.tenant.plan import Apply
 from kamaji_core.testing.management_course import NOW, ManagementCourse
 
@@ -79,8 +88,31 @@ def test_one_that_ended_can_be_renewed(course: ManagementCourse) -> None:
 
 
 def test_what_another_one_signed_is_renewed_there(course: ManagementCourse) -> None:
-    """Its own key cannot sign it."""
-    private: Any = course.facts.private["ca"]
-    signed = certificate(course, "api-server-certificate", "apiserver.crt")
-    with pytest.raises(CertificateError, match="another one's"):
-        renew_ca(KeyPair(certificate=signed, key=private["ca.key"]), now=NOW, lifetime=NOW - NOW.replace(year=2029))
+    """Its own key cannot sign it: the sentence names the Secret and what to do, and nothing is written."""
+    above = issue_ca(common_name="above", now=NOW, lifetime=timedelta(days=9))
+    private = course.facts.private["ca"]
+    signed = signed_by(above, private["ca.crt"])
+    secret = course.facts.secrets["ca"]
+    foreign = replace(secret, certificates={**secret.certificates, "ca.crt": signed})
+    course.facts = replace(course.facts, secrets={**course.facts.secrets, "ca": foreign})
+    ask(course, "")
+    (problem,) = course.assess().problems
+    assert "ca.crt of Secret shop-ca was signed by another authority: have it renewed there" in problem.message
+    with pytest.raises(CertificateError, match="signed by another one"):
+        renew_ca(KeyPair(certificate=signed, key=private["ca.key"]), now=NOW, lifetime=timedelta(days=9))
+
+
+def signed_by(above: KeyPair, certificate: bytes) -> bytes:
+    """The same authority, signed by another one."""
+    own = x509.load_pem_x509_certificate(certificate)
+    issuer = x509.load_pem_x509_certificate(above.certificate).subject
+    builder = x509.CertificateBuilder(
+        issuer_name=issuer,
+        subject_name=own.subject,
+        public_key=own.public_key(),
+        serial_number=own.serial_number,
+        not_valid_before=own.not_valid_before_utc,
+        not_valid_after=own.not_valid_after_utc,
+        extensions=list(own.extensions),
+    )
+    return builder.sign(decode_key(above.key), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
