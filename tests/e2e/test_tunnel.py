@@ -445,6 +445,8 @@ def test_a_renewed_authority_is_nobodys_work(tunnel: Tenant, management: Sandbox
     broken = max(began, default=0.0) - min(began, default=0.0)
     told = f"{len(began)} of {sessions.begun} commands failed, all within {broken:.1f} s"
     print(f"\n  a renewed authority: {told}")  # noqa: T201 - as above
+    assert {words.rpartition(": ")[2] for _, words in sessions.failed} <= {"No agent available"}
+    assert broken < BACK
     assert deployment(management)["metadata"]["generation"] == generation + 1
     assert execute(tunnel) == "inside"
     tunnel.kubectl("wait", f"node/{NODE}", "--for=condition=Ready", "--timeout=60s")

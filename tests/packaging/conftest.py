@@ -82,6 +82,16 @@ class Clean:
         """Build wheels, with the developers' hatchling: an environment made for each build takes ten times as long."""
         pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", self.wheels, *sources, folder=self.folder)
 
+    def render(self, distribution: str, **answers: str) -> Path:
+        """Render a skeleton of this tree's template with these answers; gives its folder."""
+        source = self.folder / distribution
+        data = [word for name, value in answers.items() for word in ("--data", f"{name}={value}")]
+        template = TREE / "templates" / "plugin"
+        run(
+            sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", *data, template, source, folder=self.folder
+        )
+        return source
+
     def install(self, *what: object) -> None:
         """Install wheels into it."""
         pip("--python", self.python, "install", *what, folder=self.folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +15,6 @@ pytestmark = pytest.mark.real
 
 HELLO = TREE / "examples" / "plugins" / "kamaji-addon-hello"
 HOOKS = TREE / "examples" / "plugins" / "kamaji-hooks-demo"
-TEMPLATE = TREE / "templates" / "plugin"
 KIT = 34
 """Tests of the kit."""
 
@@ -44,12 +42,7 @@ def test_the_hooks_work_where_they_are_installed(clean: Clean) -> None:
 
 def test_the_template_makes_an_addon_that_works(clean: Clean) -> None:
     """Rendered, installed, listed as ok, and it passes the whole kit."""
-    source = clean.folder / "kamaji-addon-night-light"
-    run(
-        *(sys.executable, "-m", "copier", "copy", "--quiet", "--defaults"),
-        *("--data", "kind=addon", "--data", "name=Night-Light", TEMPLATE, source),
-        folder=clean.folder,
-    )
+    source = clean.render("kamaji-addon-night-light", kind="addon", name="Night-Light")
     clean.build(source)
     clean.install(f"{clean.wheel('kamaji-addon-night-light')}[test]")
     found = listed(clean, "addon-night-light")

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .conftest import Clean
 
 EXAMPLE = TREE / "examples" / "plugins" / "kamaji-datastore-sqlite"
-TEMPLATE = TREE / "templates" / "plugin"
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +52,7 @@ def test_the_example_passes_its_tests_where_it_is_installed(example: Clean) -> N
 
 def test_the_template_makes_a_plugin_that_works(clean: Clean) -> None:
     """Rendered, installed, listed as ok, and its tests pass; what is left to be written is told as such."""
-    source = clean.folder / "kamaji-datastore-cold-cellar"
-    run(
-        *(sys.executable, "-m", "copier", "copy", "--quiet", "--defaults"),
-        *("--data", "name=Cold-Cellar", "--data", "scheme=cellar", TEMPLATE, source),
-        folder=clean.folder,
-    )
+    source = clean.render("kamaji-datastore-cold-cellar", name="Cold-Cellar", scheme="cellar")
     clean.build(source)
     clean.install(f"{clean.wheel('kamaji-datastore-cold-cellar')}[test]")
     found = listed(clean, "datastore-cold-cellar")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from kamaji_core.cli import main
+from kamaji_core.cli.datastore import _tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,3 +58,19 @@ def test_what_makes_no_sense_is_refused(arguments: list[str]) -> None:
     """Before anything is made."""
     result = CliRunner().invoke(main, ["datastore", "check", *arguments])
     assert result.exit_code == 2
+
+
+class Gone(io.StringIO):
+    """A terminal that was closed."""
+
+    def write(self, _: str) -> int:
+        """Fail as a pipe does whose reader has ended."""
+        raise BrokenPipeError
+
+
+def test_a_listener_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a check whose output was cut off would leave its tenant behind."""
+    monkeypatch.setattr(sys, "stderr", Gone())
+    with pytest.raises(BrokenPipeError):
+        click.echo("somebody", err=True)
+    _tell("fast: removing the tenant.")
